@@ -1,0 +1,115 @@
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+uint8_t *buf_reserve(struct buf *b, size_t more)
+{
+    if (b->failed || more > SIZE_MAX / 4 - b->len ||
+        (b->ceiling != 0 && more > b->ceiling - b->len)) {
+        b->failed = true;
+        return NULL;
+    }
+    if (b->len + more > b->capacity) {
+        size_t capacity = b->capacity ? b->capacity : 256;
+        while (capacity < b->len + more)
+            capacity *= 2;
+        uint8_t *at = realloc(b->at, capacity);
+        if (at == NULL) {
+            b->failed = true;
+            return NULL;
+        }
+        b->at = at;
+        b->capacity = capacity;
+    }
+    return b->at ? b->at + b->len : NULL;
+}
+
+int buf_append(struct buf *b, const void *at, size_t len)
+{
+    if (len == 0)
+        return b->failed ? -ENOBUFS : 0;
+    uint8_t *to = buf_reserve(b, len);
+    if (to == NULL)
+        return -ENOBUFS;
+    memcpy(to, at, len);
+    b->len += len;
+    return 0;
+}
+
+int buf_append_slice(struct buf *b, struct slice s)
+{
+    return buf_append(b, s.at, s.len);
+}
+
+int buf_append_str(struct buf *b, const char *text)
+{
+    return buf_append(b, text, strlen(text));
+}
+
+int buf_append_byte(struct buf *b, uint8_t byte)
+{
+    return buf_append(b, &byte, 1);
+}
+
+int buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    int rc = -ENOBUFS;
+    /* vsnprintf writes a NUL, so one byte more than counted must be there. */
+    uint8_t *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
+    if (to != NULL) {
+        vsnprintf((char *)to, (size_t)n + 1, format, again);
+        b->len += (size_t)n;
+        rc = 0;
+    }
+    va_end(again);
+    return rc;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+    if (n >= b->len) {
+        b->len = 0;
+        return;
+    }
+    memmove(b->at, b->at + n, b->len - n);
+    b->len -= n;
+}
+
+const char *buf_cstr(struct buf *b)
+{
+    if (b->failed || b->len == 0)
+        return "";
+    if (b->len == b->capacity) {
+        uint8_t *at = realloc(b->at, b->capacity + 1);
+        if (at == NULL) {
+            b->failed = true;
+            return "";
+        }
+        b->at = at;
+        b->capacity++;
+    }
+    b->at[b->len] = 0;
+    return (const char *)b->at;
+}
+
+void buf_clear(struct buf *b)
+{
+    b->len = 0;
+    b->failed = false;
+}
+
+void buf_release(struct buf *b)
+{
+    free(b->at);
+    b->at = NULL;
+    b->len = b->capacity = 0;
+    b->failed = false;
+}
