@@ -15,7 +15,8 @@ struct admin_answer {
     struct buf body;
 };
 
-/* One path. `handle` runs on the admin thread and fills `answer`. A table ends with path == NULL. */
+/* One path. `handle` runs on the admin thread and fills `answer`. A table ends with path == NULL.
+ */
 struct admin_route {
     const char *path; /* "/metrics" */
     void (*handle)(void *arg, struct slice query, struct admin_answer *answer);

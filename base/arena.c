@@ -3,7 +3,7 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-#define FIRST_CHUNK 4096
+#define FIRST_CHUNK  4096
 #define LARGEST_STEP (1024 * 1024)
 
 struct arena_chunk {

@@ -13,11 +13,17 @@ struct buf {
     bool failed;     /* an append did not fit or found no memory */
 };
 
-#define BUF_INIT {NULL, 0, 0, 0, false}
-#define BUF_INIT_CEILING(bytes) {NULL, 0, 0, (bytes), false}
+#define BUF_INIT                                                                                   \
+    {                                                                                              \
+        NULL, 0, 0, 0, false                                                                       \
+    }
+#define BUF_INIT_CEILING(bytes)                                                                    \
+    {                                                                                              \
+        NULL, 0, 0, (bytes), false                                                                 \
+    }
 
-/* Makes room for `more` bytes behind len. Returns where they go (valid until the next call), or NULL
- * and marks the buffer failed. */
+/* Makes room for `more` bytes behind len. Returns where they go (valid until the next call), or
+ * NULL and marks the buffer failed. */
 uint8_t *buf_reserve(struct buf *b, size_t more);
 /* Appends; 0, or -ENOBUFS / -ENOMEM when the buffer failed (now or before). */
 int buf_append(struct buf *b, const void *at, size_t len);

@@ -12,7 +12,12 @@ struct errbuf {
     char text[ERRBUF_SIZE];
 };
 
-#define ERRBUF_INIT {{0}}
+#define ERRBUF_INIT                                                                                \
+    {                                                                                              \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
 
 /* Formats the sentence (cut to fit) and returns -code, so that callers write
  * `return errbuf_set(err, EINVAL, "...")`. `err` may be NULL. */

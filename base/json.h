@@ -4,8 +4,8 @@
 
 #include "base/buf.h"
 
-/* A quoted JSON string. Control bytes are escaped; bytes that are not UTF-8 become U+FFFD, so that the
- * result is always valid. */
+/* A quoted JSON string. Control bytes are escaped; bytes that are not UTF-8 become U+FFFD, so that
+ * the result is always valid. */
 void json_string(struct buf *out, struct slice s);
 /* Shortest text that reads back as the same double; NaN and infinities as the strings "NaN",
  * "Infinity", "-Infinity". */

@@ -5,9 +5,9 @@
  *               log_u64("offset", offset));
  *     level=warn time=... msg="tenant is parked" tenant=acme reason="..." offset=12
  *
- * Repeats: log_repeated() writes the first of its (message, key) at once and then at most one line per
- * period with `repeated=N`. Secrets are never passed in: fields take ids, labels and reasons only.
- * Thread: any. Locks: one internal, around the write of a complete line. */
+ * Repeats: log_repeated() writes the first of its (message, key) at once and then at most one line
+ * per period with `repeated=N`. Secrets are never passed in: fields take ids, labels and reasons
+ * only. Thread: any. Locks: one internal, around the write of a complete line. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
@@ -56,11 +56,12 @@ static inline struct log_field log_bool(const char *name, bool b)
  * ever (a literal). Defaults before the first call: LOG_INFO, logfmt. */
 void log_setup(const char *program, enum log_level level, enum log_format format);
 
-#define log_event(level, message, ...) \
+#define log_event(level, message, ...)                                                             \
     log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
-/* `key` tells apart what repeats, e.g. a tenant id; at most one line per (message, key) and 10 s. */
-#define log_repeated(level, message, key, ...) \
-    log_write_repeated((level), (message), (key), \
+/* `key` tells apart what repeats, e.g. a tenant id; at most one line per (message, key) and 10 s.
+ */
+#define log_repeated(level, message, key, ...)                                                     \
+    log_write_repeated((level), (message), (key),                                                  \
                        (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields);

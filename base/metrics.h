@@ -1,10 +1,10 @@
 /* Counters, gauges and histograms, shown as Prometheus text (exposition format 0.0.4).
  *
- * A metric is a row of a table (name, kind, help, labels); a series of it is one value for one set of
- * label values. Series are made off the hot path, with a ceiling (METRICS_MAX_SERIES, the refused ones
- * are counted in tenantry_metric_series_refused_total); updates are one relaxed atomic add into a
- * per-thread cell (cells: METRICS_SHARDS, a thread always uses the same one) and are summed when read.
- * Thread: any, unless said otherwise. */
+ * A metric is a row of a table (name, kind, help, labels); a series of it is one value for one set
+ * of label values. Series are made off the hot path, with a ceiling (METRICS_MAX_SERIES, the
+ * refused ones are counted in tenantry_metric_series_refused_total); updates are one relaxed atomic
+ * add into a per-thread cell (cells: METRICS_SHARDS, a thread always uses the same one) and are
+ * summed when read. Thread: any, unless said otherwise. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 
@@ -25,8 +25,9 @@ struct metric {
 
 struct metric_series; /* opaque; lives until the process ends */
 
-/* Finds or makes the series of `m` (a static row) for these label values (as many as m->labels, copied).
- * Locks: the registry's. Never NULL: past the ceiling all further sets share one hidden series. */
+/* Finds or makes the series of `m` (a static row) for these label values (as many as m->labels,
+ * copied). Locks: the registry's. Never NULL: past the ceiling all further sets share one hidden
+ * series. */
 struct metric_series *metric_series(const struct metric *m, const char *const *values);
 /* Counter: adds. Gauge: sets (`metric_set`). Histogram: one observation, in seconds
  * (buckets 1 ms ... 60 s, as METRICS_BUCKETS). */
@@ -36,8 +37,8 @@ void metric_observe(struct metric_series *s, double seconds);
 uint64_t metric_read(struct metric_series *s); /* a counter's sum */
 /* Appends all series as Prometheus text. */
 void metrics_write(struct buf *out);
-/* Forgets all series of tables with this label value, e.g. when a tenant is removed: they are no longer
- * written; the handles stay valid. */
+/* Forgets all series of tables with this label value, e.g. when a tenant is removed: they are no
+ * longer written; the handles stay valid. */
 void metrics_forget(const char *label, const char *value);
 
 #endif

@@ -6,13 +6,14 @@
  *                     "Bytes per second a tenant may send. 0 = unlimited."),
  *         OPTION_END,
  *     };
- *     const struct option_group limits_options = {"limits", "What a tenant may send.", limits_rows};
+ *     const struct option_group limits_options = {"limits", "What a tenant may send.",
+ * limits_rows};
  *
  * A group nests inside another by OPTION_GROUP(struct, field, &group); a list of groups by
- * OPTION_LIST(...). Values are written as people write them: sizes "10MB", "64KiB" (KB, MB, GB, TB are
- * powers of 1000, KiB... of 1024), rates "20MB/s", "200k/s", times "500ms", "30s", "5m", "6h", "7d".
- * Plain integers are accepted for each. Strings may be "${ENV_NAME}".
- * Thread: any; nothing global. */
+ * OPTION_LIST(...). Values are written as people write them: sizes "10MB", "64KiB" (KB, MB, GB, TB
+ * are powers of 1000, KiB... of 1024), rates "20MB/s", "200k/s", times "500ms", "30s", "5m", "6h",
+ * "7d". Plain integers are accepted for each. Strings may be "${ENV_NAME}". Thread: any; nothing
+ * global. */
 #ifndef BASE_OPTION_H
 #define BASE_OPTION_H
 
@@ -31,9 +32,9 @@ enum option_kind {
     OPT_STRING,   /* const char *, in the arena; "" when the default is "" */
     OPT_ENUM,     /* int; `choices` */
     OPT_STRINGS,  /* struct option_strings: an array or list of strings */
-    OPT_MAP,      /* struct option_map: a group of free names with scalar values (client settings) */
-    OPT_GROUP,    /* a nested struct, by `group` */
-    OPT_LIST,     /* struct option_list: a list of groups, by `group` and `size` */
+    OPT_MAP,   /* struct option_map: a group of free names with scalar values (client settings) */
+    OPT_GROUP, /* a nested struct, by `group` */
+    OPT_LIST,  /* struct option_list: a list of groups, by `group` and `size` */
 };
 
 #define OPT_MAX UINT64_MAX
@@ -67,9 +68,9 @@ struct option_group;
 struct option {
     const char *name; /* NULL ends a table */
     enum option_kind kind;
-    size_t offset;             /* of the field in the struct */
-    const char *default_text;  /* as a person would write it; NULL with OPT_REQUIRED */
-    const char *min, *max;     /* bounds as text, NULL = none */
+    size_t offset;            /* of the field in the struct */
+    const char *default_text; /* as a person would write it; NULL with OPT_REQUIRED */
+    const char *min, *max;    /* bounds as text, NULL = none */
     unsigned flags;
     const char *doc;
     const struct option_choice *choices;
@@ -85,45 +86,73 @@ struct option_group {
 
 /* FIELD also checks at compile time that the field has the row's type. */
 #define OPTION_FIELD(type, s, f) (offsetof(s, f) + 0 * sizeof(&((s *)0)->f == (type *)0))
-#define OPTION_BOOL(s, f, name, def, flags, doc) \
-    {name, OPT_BOOL, OPTION_FIELD(bool, s, f), def, 0, 0, flags, doc, 0, 0, 0}
-#define OPTION_UINT(s, f, name, def, min, max, flags, doc) \
-    {name, OPT_UINT, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0}
-#define OPTION_SIZE(s, f, name, def, min, max, flags, doc) \
-    {name, OPT_SIZE, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0}
-#define OPTION_RATE(s, f, name, def, min, max, flags, doc) \
-    {name, OPT_RATE, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0}
-#define OPTION_DURATION(s, f, name, def, min, max, flags, doc) \
-    {name, OPT_DURATION, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0}
-#define OPTION_STRING(s, f, name, def, flags, doc) \
-    {name, OPT_STRING, OPTION_FIELD(const char *, s, f), def, 0, 0, flags, doc, 0, 0, 0}
-#define OPTION_ENUM(s, f, name, def, choices, flags, doc) \
-    {name, OPT_ENUM, OPTION_FIELD(int, s, f), def, 0, 0, flags, doc, choices, 0, 0}
-#define OPTION_STRINGS(s, f, name, def, flags, doc) \
-    {name, OPT_STRINGS, OPTION_FIELD(struct option_strings, s, f), def, 0, 0, flags, doc, 0, 0, 0}
-#define OPTION_MAP(s, f, name, flags, doc) \
-    {name, OPT_MAP, OPTION_FIELD(struct option_map, s, f), "", 0, 0, flags, doc, 0, 0, 0}
-#define OPTION_GROUP(s, f, grp, flags) \
-    {(grp)->name, OPT_GROUP, offsetof(s, f), 0, 0, 0, flags, 0, 0, grp, 0}
-#define OPTION_LIST(s, f, name, element, grp, flags, doc) \
-    {name, OPT_LIST, OPTION_FIELD(struct option_list, s, f), 0, 0, 0, flags, doc, 0, grp, sizeof(element)}
-#define OPTION_END {0}
+#define OPTION_BOOL(s, f, name, def, flags, doc)                                                   \
+    {                                                                                              \
+        name, OPT_BOOL, OPTION_FIELD(bool, s, f), def, 0, 0, flags, doc, 0, 0, 0                   \
+    }
+#define OPTION_UINT(s, f, name, def, min, max, flags, doc)                                         \
+    {                                                                                              \
+        name, OPT_UINT, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0           \
+    }
+#define OPTION_SIZE(s, f, name, def, min, max, flags, doc)                                         \
+    {                                                                                              \
+        name, OPT_SIZE, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0           \
+    }
+#define OPTION_RATE(s, f, name, def, min, max, flags, doc)                                         \
+    {                                                                                              \
+        name, OPT_RATE, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0           \
+    }
+#define OPTION_DURATION(s, f, name, def, min, max, flags, doc)                                     \
+    {                                                                                              \
+        name, OPT_DURATION, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0       \
+    }
+#define OPTION_STRING(s, f, name, def, flags, doc)                                                 \
+    {                                                                                              \
+        name, OPT_STRING, OPTION_FIELD(const char *, s, f), def, 0, 0, flags, doc, 0, 0, 0         \
+    }
+#define OPTION_ENUM(s, f, name, def, choices, flags, doc)                                          \
+    {                                                                                              \
+        name, OPT_ENUM, OPTION_FIELD(int, s, f), def, 0, 0, flags, doc, choices, 0, 0              \
+    }
+#define OPTION_STRINGS(s, f, name, def, flags, doc)                                                \
+    {                                                                                              \
+        name, OPT_STRINGS, OPTION_FIELD(struct option_strings, s, f), def, 0, 0, flags, doc, 0, 0, \
+            0                                                                                      \
+    }
+#define OPTION_MAP(s, f, name, flags, doc)                                                         \
+    {                                                                                              \
+        name, OPT_MAP, OPTION_FIELD(struct option_map, s, f), "", 0, 0, flags, doc, 0, 0, 0        \
+    }
+#define OPTION_GROUP(s, f, grp, flags)                                                             \
+    {                                                                                              \
+        (grp)->name, OPT_GROUP, offsetof(s, f), 0, 0, 0, flags, 0, 0, grp, 0                       \
+    }
+#define OPTION_LIST(s, f, name, element, grp, flags, doc)                                          \
+    {                                                                                              \
+        name, OPT_LIST, OPTION_FIELD(struct option_list, s, f), 0, 0, 0, flags, doc, 0, grp,       \
+            sizeof(element)                                                                        \
+    }
+#define OPTION_END                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
-/* Reads `file` by `group` into `conf` (zeroed by the caller; strings and lists go to `a`). Every field
- * is filled, from the file or from its default. `where` (may be NULL) collects, per dotted option name,
- * whether it came from the file: for `tenant show`. Errors name file:line, the option, what was found,
- * what is allowed, and a near name for an unknown option. Returns 0 or -EINVAL / -ENOENT / -EACCES. */
+/* Reads `file` by `group` into `conf` (zeroed by the caller; strings and lists go to `a`). Every
+ * field is filled, from the file or from its default. `where` (may be NULL) collects, per dotted
+ * option name, whether it came from the file: for `tenant show`. Errors name file:line, the option,
+ * what was found, what is allowed, and a near name for an unknown option. Returns 0 or -EINVAL /
+ * -ENOENT / -EACCES. */
 struct option_origins;
-int option_read_file(const struct option_group *group, const char *file, void *conf, struct arena *a,
-                     struct option_origins *where, struct errbuf *err);
-/* The same from text; `name` stands for the file in messages. */
-int option_read_text(const struct option_group *group, const char *name, const char *text, void *conf,
+int option_read_file(const struct option_group *group, const char *file, void *conf,
                      struct arena *a, struct option_origins *where, struct errbuf *err);
+/* The same from text; `name` stands for the file in messages. */
+int option_read_text(const struct option_group *group, const char *name, const char *text,
+                     void *conf, struct arena *a, struct option_origins *where, struct errbuf *err);
 /* Fills all defaults; required options stay 0/NULL. */
 void option_defaults(const struct option_group *group, void *conf, struct arena *a);
 /* For merging: sets only those options that the text/file names, on top of what `conf` holds. */
-int option_merge_file(const struct option_group *group, const char *file, void *conf, struct arena *a,
-                      struct option_origins *where, struct errbuf *err);
+int option_merge_file(const struct option_group *group, const char *file, void *conf,
+                      struct arena *a, struct option_origins *where, struct errbuf *err);
 
 struct option_origins {
     struct arena *a;
@@ -132,13 +161,14 @@ struct option_origins {
         const char *file; /* where it was set */
         int line;
         struct option_origin *next;
-    } *head;
+    } * head;
 };
 const struct option_origin *option_origin(const struct option_origins *o, const char *dotted_name);
 
 /* One value as a person would write it ("20MB/s"); secrets as "(secret)". */
 void option_print_value(const struct option *row, const void *conf, struct buf *out);
-/* All options with values and origin, one a line: `limits.rate = 20MB/s   (tenants.d/acme.conf:4)`. */
+/* All options with values and origin, one a line: `limits.rate = 20MB/s   (tenants.d/acme.conf:4)`.
+ */
 void option_print(const struct option_group *group, const void *conf,
                   const struct option_origins *where, struct buf *out);
 /* A commented sample file, and the Markdown reference (one table per group). */

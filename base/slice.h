@@ -1,5 +1,5 @@
-/* A borrowed run of bytes: {at, len}. Never owns, never NUL-terminated. The pointer may be NULL only
- * when len is 0. */
+/* A borrowed run of bytes: {at, len}. Never owns, never NUL-terminated. The pointer may be NULL
+ * only when len is 0. */
 #ifndef BASE_SLICE_H
 #define BASE_SLICE_H
 

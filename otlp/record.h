@@ -1,0 +1,41 @@
+/* The contract between the router and the consumer: what one Kafka record is (DESIGN §5). Nothing
+ * else is shared between the two halves.
+ *
+ * Value: the bytes of one Export<Signal>ServiceRequest (any Kafka consumer that knows otlp_proto
+ * reads it). Headers (names below; numbers as decimal text): */
+#ifndef OTLP_RECORD_H
+#define OTLP_RECORD_H
+
+#include "otlp/signal.h"
+
+#define RECORD_VERSION 1
+
+#define RECORD_H_VERSION  "tenantry.v"           /* major version; a worker parks on a higher one */
+#define RECORD_H_TENANT   "tenantry.tenant"      /* tenant id, bound at authentication */
+#define RECORD_H_KEY      "tenantry.key"         /* public id of the ingestion key */
+#define RECORD_H_RECEIVED "tenantry.received_ns" /* wall clock at the router, ns since 1970 */
+#define RECORD_H_ITEMS    "tenantry.items"       /* items in the value, counted by the scanner */
+#define RECORD_H_REQUEST  "tenantry.request" /* 128-bit hash of the request body, 32 hex digits */
+
+/* Headers of a dead letter, beside Kafka Connect's __connect.errors.* ones. */
+#define DLQ_H_ORIGIN       "tenantry.origin" /* source:partition:offset:item ("-" = whole record) */
+#define DLQ_H_ERROR_CLASS  "tenantry.error.class"     /* decode | ceiling | data */
+#define DLQ_H_ERROR_CODE   "tenantry.error.code"      /* stable short name, e.g. malformed */
+#define DLQ_H_FAILED_AT    "tenantry.first_failed_at" /* wall clock ns */
+#define DLQ_H_ATTEMPTS     "tenantry.attempts"
+#define DLQ_H_REPLAY_COUNT "tenantry.replay.count"
+
+struct record_headers {
+    unsigned version;    /* 0 = header absent: a foreign record */
+    struct slice tenant; /* empty = absent */
+    struct slice key;
+    uint64_t received_ns; /* 0 = absent */
+    uint64_t items;
+    bool has_items;
+    struct slice request;
+};
+
+/* Fills one header into `h`; unknown names and malformed numbers are ignored (foreign writers). */
+void record_header_read(struct record_headers *h, const char *name, struct slice value);
+
+#endif
