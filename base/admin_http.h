@@ -15,8 +15,7 @@ struct admin_answer {
     struct buf body;
 };
 
-/* One path. `handle` runs on the admin thread and fills `answer`. A table ends with path == NULL.
- */
+/* One path. `handle` runs on the admin thread and fills `answer`. A table ends with a NULL path. */
 struct admin_route {
     const char *path; /* "/metrics" */
     void (*handle)(void *arg, struct slice query, struct admin_answer *answer);

@@ -14,14 +14,10 @@ struct arena {
     size_t ceiling;           /* most bytes that `held` may reach; 0 = none */
 };
 
-#define ARENA_INIT                                                                                 \
-    {                                                                                              \
-        NULL, 0, 0, 0                                                                              \
-    }
-#define ARENA_INIT_CEILING(bytes)                                                                  \
-    {                                                                                              \
-        NULL, 0, 0, (bytes)                                                                        \
-    }
+/* clang-format off */
+#define ARENA_INIT {NULL, 0, 0, 0}
+#define ARENA_INIT_CEILING(bytes) {NULL, 0, 0, (bytes)}
+/* clang-format on */
 
 /* `size` bytes aligned for any type, not zeroed, valid until arena_reset or arena_release. NULL
  * when memory or the ceiling is spent. */
@@ -29,8 +25,7 @@ void *arena_alloc(struct arena *a, size_t size);
 /* The same, zeroed; NULL also when count * size overflows. */
 void *arena_calloc(struct arena *a, size_t count, size_t size);
 /* A copy of the bytes; {NULL,0} for an empty slice, at == NULL with len > 0 never happens: on
- * failure
- * `*ok` is set to false (it is left alone otherwise). */
+ * failure `*ok` is set to false (it is left alone otherwise). */
 struct slice arena_copy(struct arena *a, struct slice s, bool *ok);
 /* A NUL-terminated copy, or NULL. */
 char *arena_strdup(struct arena *a, struct slice s);

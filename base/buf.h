@@ -13,14 +13,10 @@ struct buf {
     bool failed;     /* an append did not fit or found no memory */
 };
 
-#define BUF_INIT                                                                                   \
-    {                                                                                              \
-        NULL, 0, 0, 0, false                                                                       \
-    }
-#define BUF_INIT_CEILING(bytes)                                                                    \
-    {                                                                                              \
-        NULL, 0, 0, (bytes), false                                                                 \
-    }
+/* clang-format off */
+#define BUF_INIT {NULL, 0, 0, 0, false}
+#define BUF_INIT_CEILING(bytes) {NULL, 0, 0, (bytes), false}
+/* clang-format on */
 
 /* Makes room for `more` bytes behind len. Returns where they go (valid until the next call), or
  * NULL and marks the buffer failed. */

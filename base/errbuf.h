@@ -12,12 +12,9 @@ struct errbuf {
     char text[ERRBUF_SIZE];
 };
 
-#define ERRBUF_INIT                                                                                \
-    {                                                                                              \
-        {                                                                                          \
-            0                                                                                      \
-        }                                                                                          \
-    }
+/* clang-format off */
+#define ERRBUF_INIT {{0}}
+/* clang-format on */
 
 /* Formats the sentence (cut to fit) and returns -code, so that callers write
  * `return errbuf_set(err, EINVAL, "...")`. `err` may be NULL. */

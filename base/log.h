@@ -1,5 +1,5 @@
-/* Structured logging: one line per event, logfmt or JSON, to stderr. An event is a level, a message
- * (a constant sentence, also the key under which repeats are summarised) and fields.
+/* Structured logging: one line per event, logfmt or JSON, to stderr. An event is a level, a
+ * message (a constant sentence, also the key under which repeats are summarised) and fields.
  *
  *     log_event(LOG_WARN, "tenant is parked", log_str("tenant", id), log_str("reason", err.text),
  *               log_u64("offset", offset));
@@ -58,8 +58,8 @@ void log_setup(const char *program, enum log_level level, enum log_format format
 
 #define log_event(level, message, ...)                                                             \
     log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
-/* `key` tells apart what repeats, e.g. a tenant id; at most one line per (message, key) and 10 s.
- */
+/* `key` tells apart what repeats, e.g. a tenant id; at most one line per (message, key)
+ * in 10 s. The count of a pair that stopped repeating comes with the next line of any kind. */
 #define log_repeated(level, message, key, ...)                                                     \
     log_write_repeated((level), (message), (key),                                                  \
                        (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})

@@ -2,9 +2,9 @@
  *
  * A metric is a row of a table (name, kind, help, labels); a series of it is one value for one set
  * of label values. Series are made off the hot path, with a ceiling (METRICS_MAX_SERIES, the
- * refused ones are counted in tenantry_metric_series_refused_total); updates are one relaxed atomic
- * add into a per-thread cell (cells: METRICS_SHARDS, a thread always uses the same one) and are
- * summed when read. Thread: any, unless said otherwise. */
+ * refused ones are counted in tenantry_metric_series_refused_total); updates are one relaxed
+ * atomic add into a per-thread cell (cells: METRICS_SHARDS, a thread always uses the same one) and
+ * are summed when read. Thread: any, unless said otherwise. */
 #ifndef BASE_METRICS_H
 #define BASE_METRICS_H
 

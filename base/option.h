@@ -1,5 +1,5 @@
-/* Options as tables over libconfig: one row per option; parsing, bounds, defaults, docs, the sample
- * file and "unknown option, did you mean" come from the rows.
+/* Options as tables over libconfig: one row per option; parsing, bounds, defaults, docs, the
+ * sample file and "unknown option, did you mean" come from the rows.
  *
  *     static const struct option limits_rows[] = {
  *         OPTION_RATE(struct limits_conf, bytes, "rate", "0", 0, OPT_MAX, OPT_RELOAD,
@@ -7,7 +7,7 @@
  *         OPTION_END,
  *     };
  *     const struct option_group limits_options = {"limits", "What a tenant may send.",
- * limits_rows};
+ *                                                   limits_rows};
  *
  * A group nests inside another by OPTION_GROUP(struct, field, &group); a list of groups by
  * OPTION_LIST(...). Values are written as people write them: sizes "10MB", "64KiB" (KB, MB, GB, TB
@@ -31,13 +31,14 @@ enum option_kind {
     OPT_DURATION, /* uint64_t, nanoseconds; bounds and default in text units */
     OPT_STRING,   /* const char *, in the arena; "" when the default is "" */
     OPT_ENUM,     /* int; `choices` */
-    OPT_STRINGS,  /* struct option_strings: an array or list of strings */
-    OPT_MAP,   /* struct option_map: a group of free names with scalar values (client settings) */
-    OPT_GROUP, /* a nested struct, by `group` */
-    OPT_LIST,  /* struct option_list: a list of groups, by `group` and `size` */
+    OPT_STRINGS,  /* struct option_strings: a string, or an array or list of them */
+    OPT_MAP,      /* struct option_map: a group of free names with scalar values */
+    OPT_GROUP,    /* a nested struct, by `group` */
+    OPT_LIST,     /* struct option_list: a list of groups, by `group` and `size` */
 };
 
-#define OPT_MAX UINT64_MAX
+#define OPT_MAX NULL /* as a row's bound: none */
+
 enum option_flags {
     OPT_RELOAD = 1,   /* takes effect on reload; the others need a restart (reload says so) */
     OPT_REQUIRED = 2, /* no default */
@@ -86,62 +87,38 @@ struct option_group {
 
 /* FIELD also checks at compile time that the field has the row's type. */
 #define OPTION_FIELD(type, s, f) (offsetof(s, f) + 0 * sizeof(&((s *)0)->f == (type *)0))
-#define OPTION_BOOL(s, f, name, def, flags, doc)                                                   \
-    {                                                                                              \
-        name, OPT_BOOL, OPTION_FIELD(bool, s, f), def, 0, 0, flags, doc, 0, 0, 0                   \
-    }
-#define OPTION_UINT(s, f, name, def, min, max, flags, doc)                                         \
-    {                                                                                              \
-        name, OPT_UINT, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0           \
-    }
-#define OPTION_SIZE(s, f, name, def, min, max, flags, doc)                                         \
-    {                                                                                              \
-        name, OPT_SIZE, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0           \
-    }
-#define OPTION_RATE(s, f, name, def, min, max, flags, doc)                                         \
-    {                                                                                              \
-        name, OPT_RATE, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0           \
-    }
-#define OPTION_DURATION(s, f, name, def, min, max, flags, doc)                                     \
-    {                                                                                              \
-        name, OPT_DURATION, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0       \
-    }
-#define OPTION_STRING(s, f, name, def, flags, doc)                                                 \
-    {                                                                                              \
-        name, OPT_STRING, OPTION_FIELD(const char *, s, f), def, 0, 0, flags, doc, 0, 0, 0         \
-    }
-#define OPTION_ENUM(s, f, name, def, choices, flags, doc)                                          \
-    {                                                                                              \
-        name, OPT_ENUM, OPTION_FIELD(int, s, f), def, 0, 0, flags, doc, choices, 0, 0              \
-    }
-#define OPTION_STRINGS(s, f, name, def, flags, doc)                                                \
-    {                                                                                              \
-        name, OPT_STRINGS, OPTION_FIELD(struct option_strings, s, f), def, 0, 0, flags, doc, 0, 0, \
-            0                                                                                      \
-    }
-#define OPTION_MAP(s, f, name, flags, doc)                                                         \
-    {                                                                                              \
-        name, OPT_MAP, OPTION_FIELD(struct option_map, s, f), "", 0, 0, flags, doc, 0, 0, 0        \
-    }
-#define OPTION_GROUP(s, f, grp, flags)                                                             \
-    {                                                                                              \
-        (grp)->name, OPT_GROUP, offsetof(s, f), 0, 0, 0, flags, 0, 0, grp, 0                       \
-    }
-#define OPTION_LIST(s, f, name, element, grp, flags, doc)                                          \
-    {                                                                                              \
-        name, OPT_LIST, OPTION_FIELD(struct option_list, s, f), 0, 0, 0, flags, doc, 0, grp,       \
-            sizeof(element)                                                                        \
-    }
-#define OPTION_END                                                                                 \
-    {                                                                                              \
-        0                                                                                          \
-    }
+/* clang-format off */
+#define OPTION_BOOL(s, f, name, def, flags, doc) \
+    {name, OPT_BOOL, OPTION_FIELD(bool, s, f), def, 0, 0, flags, doc, 0, 0, 0}
+#define OPTION_UINT(s, f, name, def, min, max, flags, doc) \
+    {name, OPT_UINT, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0}
+#define OPTION_SIZE(s, f, name, def, min, max, flags, doc) \
+    {name, OPT_SIZE, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0}
+#define OPTION_RATE(s, f, name, def, min, max, flags, doc) \
+    {name, OPT_RATE, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0}
+#define OPTION_DURATION(s, f, name, def, min, max, flags, doc) \
+    {name, OPT_DURATION, OPTION_FIELD(uint64_t, s, f), def, min, max, flags, doc, 0, 0, 0}
+#define OPTION_STRING(s, f, name, def, flags, doc) \
+    {name, OPT_STRING, OPTION_FIELD(const char *, s, f), def, 0, 0, flags, doc, 0, 0, 0}
+#define OPTION_ENUM(s, f, name, def, choices, flags, doc) \
+    {name, OPT_ENUM, OPTION_FIELD(int, s, f), def, 0, 0, flags, doc, choices, 0, 0}
+#define OPTION_STRINGS(s, f, name, def, flags, doc) \
+    {name, OPT_STRINGS, OPTION_FIELD(struct option_strings, s, f), def, 0, 0, flags, doc, 0, 0, 0}
+#define OPTION_MAP(s, f, name, flags, doc) \
+    {name, OPT_MAP, OPTION_FIELD(struct option_map, s, f), "", 0, 0, flags, doc, 0, 0, 0}
+/* The option has the field's name. */
+#define OPTION_GROUP(s, f, grp, flags) \
+    {#f, OPT_GROUP, offsetof(s, f), 0, 0, 0, flags, 0, 0, grp, 0}
+#define OPTION_LIST(s, f, name, element, grp, flags, doc) \
+    {name, OPT_LIST, OPTION_FIELD(struct option_list, s, f), 0, 0, 0, flags, doc, 0, grp, sizeof(element)}
+#define OPTION_END {0}
+/* clang-format on */
 
 /* Reads `file` by `group` into `conf` (zeroed by the caller; strings and lists go to `a`). Every
  * field is filled, from the file or from its default. `where` (may be NULL) collects, per dotted
- * option name, whether it came from the file: for `tenant show`. Errors name file:line, the option,
- * what was found, what is allowed, and a near name for an unknown option. Returns 0 or -EINVAL /
- * -ENOENT / -EACCES. */
+ * option name, whether it came from the file: for `tenant show`. Errors name file:line, the
+ * option, what was found, what is allowed, and a near name for an unknown option. Returns 0 or
+ * -EINVAL / -ENOENT / -EACCES. */
 struct option_origins;
 int option_read_file(const struct option_group *group, const char *file, void *conf,
                      struct arena *a, struct option_origins *where, struct errbuf *err);
@@ -154,21 +131,22 @@ void option_defaults(const struct option_group *group, void *conf, struct arena 
 int option_merge_file(const struct option_group *group, const char *file, void *conf,
                       struct arena *a, struct option_origins *where, struct errbuf *err);
 
+struct option_origin {
+    const char *name; /* "limits.rate" */
+    const char *file; /* where it was set */
+    int line;
+    struct option_origin *next;
+};
 struct option_origins {
     struct arena *a;
-    struct option_origin {
-        const char *name; /* "limits.rate" */
-        const char *file; /* where it was set */
-        int line;
-        struct option_origin *next;
-    } * head;
+    struct option_origin *head;
 };
 const struct option_origin *option_origin(const struct option_origins *o, const char *dotted_name);
 
 /* One value as a person would write it ("20MB/s"); secrets as "(secret)". */
 void option_print_value(const struct option *row, const void *conf, struct buf *out);
-/* All options with values and origin, one a line: `limits.rate = 20MB/s   (tenants.d/acme.conf:4)`.
- */
+/* All options with values and origin, one a line:
+ * `limits.rate = 20MB/s   (tenants.d/acme.conf:4)`. */
 void option_print(const struct option_group *group, const void *conf,
                   const struct option_origins *where, struct buf *out);
 /* A commented sample file, and the Markdown reference (one table per group). */
@@ -179,5 +157,9 @@ void option_print_markdown(const struct option_group *group, struct buf *out);
 int option_parse_number(enum option_kind kind, const char *text, uint64_t *ret, struct errbuf *err);
 /* Number to the shortest exact text of its kind. */
 void option_format_number(enum option_kind kind, uint64_t n, char *out, size_t size);
+
+/* For tests of tables: every row of the group and of those below has a unique name, a doc that ends
+ * with a period, and a default that parses and lies within bounds. -EINVAL names the row. */
+int option_check_table(const struct option_group *group, struct errbuf *err);
 
 #endif
