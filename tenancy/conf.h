@@ -1,0 +1,136 @@
+/* Every option of tenantry.conf and of a tenant's file, as structs; the rows (names, bounds,
+ * defaults, docs) are in conf.c. Strings live in the arena of the snapshot that read them. */
+#ifndef TENANCY_CONF_H
+#define TENANCY_CONF_H
+
+#include "base/option.h"
+#include "otlp/signal.h"
+
+/* One ingest listener. */
+struct listen_conf {
+    const char *address; /* "0.0.0.0:4317", "[::]:4318" */
+    bool insecure;       /* plaintext; refused off loopback unless set */
+};
+
+struct router_conf {
+    struct option_list
+        listen;       /* of struct listen_conf; default 0.0.0.0:4317 and 0.0.0.0:4318 with TLS */
+    uint64_t threads; /* event loops; 0 = one per core */
+    const char *certificate; /* PEM chain; relative to the config file */
+    const char *private_key; /* PEM */
+    const char *admin;       /* admin listener address; "" = off */
+    struct option_strings
+        key_headers;           /* who carries the key: authorization (Bearer), x-api-key, ... */
+    uint64_t max_body;         /* bytes as received */
+    uint64_t max_decompressed; /* bytes after decompression */
+    uint64_t max_buffered;     /* bytes of all request bodies held at once */
+    uint64_t max_connections;  /* in all */
+    uint64_t max_streams;      /* per HTTP/2 connection */
+    uint64_t max_header_bytes; /* decoded, per request */
+    uint64_t handshake_timeout, header_timeout, body_timeout, idle_timeout; /* ns */
+    uint64_t answer_timeout; /* ns: until we answer = message.timeout.ms of the producers */
+    uint64_t drain_timeout;  /* ns: SIGTERM to exit */
+    uint64_t drain_delay;    /* ns: readiness off before listeners close */
+};
+
+struct kafka_conf {
+    const char *brokers; /* "" = `up` runs its own */
+    const char *home; /* folder with libs/ (the jars) for the own broker; "" = the download cache */
+    uint64_t port;    /* of the own broker; 0 = a free one, kept in the state folder */
+    const char *prefix;       /* topics <prefix>.<tenant>.<signal> */
+    uint64_t replication;     /* 0 = 3, or 1 with a warning on a cluster of one broker */
+    int compression;          /* enum of conf.c: none, lz4, zstd, snappy, gzip (librdkafka names) */
+    uint64_t producers;       /* handles of the fast pool */
+    uint64_t linger;          /* ns */
+    uint64_t queue_bytes;     /* of each producer handle */
+    struct option_map client; /* librdkafka settings for every client */
+    struct option_map producer; /* librdkafka settings of producers */
+    struct option_map consumer; /* librdkafka settings of consumers */
+};
+
+struct record_conf {
+    uint64_t max_items;    /* items one record may hold */
+    uint64_t max_expanded; /* bytes its rows may become */
+    uint64_t max_bytes;    /* of a record's value; the topic's max.message.bytes is this + room */
+};
+
+struct consumer_conf {
+    uint64_t memory; /* bytes: fetch queues + batches of one worker */
+    uint64_t batch_rows, batch_bytes;
+    uint64_t batch_age;       /* ns a row waits at most before its batch is closed */
+    uint64_t status_interval; /* ns between writes of the worker's status file */
+};
+
+struct supervisor_conf {
+    uint64_t backoff_max;   /* ns between restarts of a failing worker */
+    uint64_t stop_timeout;  /* ns a worker gets to finish after SIGTERM before SIGKILL */
+    uint64_t scan_interval; /* ns between looks at tenants.d */
+    const char
+        *admin; /* admin listener of `supervise`; "" = off (in `up` the router's shows all) */
+};
+
+struct log_conf {
+    int level;  /* enum log_level */
+    int format; /* enum log_format */
+};
+
+struct conf {
+    const char *state;   /* folder for what we write: run/, kafka/, own broker's id */
+    const char *tenants; /* folder of tenant files */
+    const char *keys;    /* folder of key files */
+    struct log_conf log;
+    struct router_conf router;
+    struct kafka_conf kafka;
+    struct record_conf record;
+    struct consumer_conf consumer;
+    struct supervisor_conf supervisor;
+};
+extern const struct option_group conf_options;
+
+/* Limits for one signal, or for all together. 0 = unlimited. */
+struct rate_conf {
+    uint64_t rate;     /* bytes/s after decompression */
+    uint64_t burst;    /* bytes; 0 = 2 s of the rate, never below record.max_bytes */
+    uint64_t items;    /* items/s; burst 2 s */
+    uint64_t requests; /* requests/s; burst 2 s */
+};
+struct limits_conf {
+    struct rate_conf all;
+    struct rate_conf signal[SIGNAL_COUNT]; /* groups traces, metrics, logs */
+    uint64_t in_flight;                    /* bytes outstanding towards Kafka */
+    uint64_t wait; /* ns a request may wait for its bucket before it is refused */
+};
+
+struct topics_conf {
+    uint64_t partitions;
+    uint64_t retention; /* ns */
+    uint64_t dlq_retention;
+};
+
+enum database_kind { DATABASE_SQLITE };
+struct database_conf {
+    int kind;
+    const char *path; /* sqlite: file; relative to the state folder */
+    uint64_t busy_timeout;
+};
+
+struct retry_conf {
+    uint64_t attempts;    /* of a record refused for its data, before it is dead-lettered */
+    uint64_t backoff_max; /* ns */
+};
+
+struct tenant_conf {
+    const char *id;
+    const char *label;
+    struct limits_conf limits;
+    struct topics_conf topics;
+    struct database_conf database;
+    struct retry_conf retry;
+};
+/* The file holds one group `tenant`. */
+struct tenant_file {
+    struct tenant_conf tenant;
+};
+extern const struct option_group tenant_options;
+
+#endif

@@ -1,0 +1,98 @@
+/* Who the tenants are, what they may do and which keys are theirs.
+ *
+ * A *snapshot* is immutable and refcounted: the whole config and all tenants and keys at one
+ * moment. A `struct tenancy` holds the current one and makes the next from its source (files now)
+ * on reload; a source that is wrong is refused with file:line:reason and the running snapshot
+ * stays. Readers acquire a snapshot, use it without locks, release it.
+ *
+ * What must survive a reload (limit states, bytes in flight, counters) is in `struct
+ * tenant_runtime`: one per tenant id for the life of the process, shared by all snapshots. */
+#ifndef TENANCY_TENANCY_H
+#define TENANCY_TENANCY_H
+
+#include "base/metrics.h"
+#include "tenancy/conf.h"
+#include "tenancy/key.h"
+#include "tenancy/limit.h"
+
+/* Limits: [SIGNAL_COUNT] is the tenant's total. */
+enum { LIMIT_SCOPE_COUNT = SIGNAL_COUNT + 1 };
+
+struct tenant_limits {
+    struct limit bytes, items, requests;
+};
+struct tenant_limit_states {
+    struct limit_state bytes, items, requests;
+};
+
+struct tenant_runtime {
+    char *id;
+    struct tenant_limit_states limits[LIMIT_SCOPE_COUNT];
+    _Atomic uint64_t in_flight; /* bytes from admission to delivery report */
+};
+
+struct tenant {
+    const struct tenant_conf *conf;
+    const char *id;
+    bool suspended; /* tenants.d/<id>.suspended exists */
+    struct tenant_limits limits[LIMIT_SCOPE_COUNT];
+    const char *topic[SIGNAL_COUNT]; /* "otlp.acme.logs"; from nowhere else */
+    const char *dlq_topic;
+    const char *group; /* consumer group "tenantry.acme" */
+    struct tenant_runtime *runtime;
+    const struct key *keys;
+    size_t n_keys;
+    const struct option_origins *origins; /* for `tenant show` */
+};
+
+struct snapshot {
+    _Atomic unsigned refs;
+    uint64_t version; /* grows by 1 with every snapshot taken into use */
+    const struct conf *conf;
+    const struct tenant *tenants; /* sorted by id */
+    size_t n_tenants;
+    struct arena arena;          /* owns all of the above */
+    struct key_index *key_index; /* by key id */
+};
+
+struct tenancy;
+
+/* Reads `file` and the folders it names. `only` restricts it to one tenant's file and opens no
+ * other's (the worker; it reads no keys either); NULL = all. The config's relative paths are
+ * relative to the folder of `file`. NULL with a sentence on failure. */
+struct tenancy *tenancy_open(const char *file, const char *only, struct errbuf *err);
+void tenancy_close(struct tenancy *t);
+/* The current snapshot with a reference added. Thread: any. */
+struct snapshot *tenancy_acquire(struct tenancy *t);
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_release(struct snapshot *s); /* NULL is fine */
+/* True when files changed since the last read (stat only). Thread: the one that reloads. */
+bool tenancy_changed(struct tenancy *t);
+/* Reads again. 1 = a new snapshot is in use, 0 = nothing changed, negative = refused, sentence in
+ * err and the running snapshot stays. A broken tenant file keeps that tenant's previous entry in
+ * use; the others reload. Thread: one at a time. */
+int tenancy_reload(struct tenancy *t, struct errbuf *err);
+
+const struct tenant *snapshot_tenant(const struct snapshot *s, struct slice id);
+
+enum auth_verdict {
+    AUTH_OK,
+    AUTH_NOT_A_KEY, /* not of the form */
+    AUTH_CHECKSUM,  /* a typo: no lookup was made */
+    AUTH_UNKNOWN,   /* no such key id */
+    AUTH_SECRET,    /* the id exists, the secret is wrong */
+    AUTH_REVOKED,
+    AUTH_EXPIRED,
+    AUTH_VERDICT_COUNT
+};
+/* Finds the tenant and key of a key's text. All refusals look the same to the caller of the
+ * service. */
+enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice key_text,
+                                        uint64_t wall_s, const struct tenant **ret_tenant,
+                                        const struct key **ret_key);
+
+/* A tenant id becomes a topic, group and file name: 1-63 of a-z, 0-9, '-', '_', beginning and
+ * ending with a letter or digit. 0 or -EINVAL with a sentence. */
+int tenant_id_check(struct slice id, struct errbuf *err);
+
+#endif

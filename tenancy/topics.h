@@ -1,0 +1,23 @@
+/* Topics of tenants on a real cluster: created as the config says, never by auto-creation. Blocking
+ * calls for CLI and supervisor threads, not for event loops. */
+#ifndef TENANCY_TOPICS_H
+#define TENANCY_TOPICS_H
+
+#include "tenancy/tenancy.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* A librdkafka configuration with brokers, `kafka.client` and the role's settings applied, plus the
+ * fixed ones we always want (socket.nagle.disable, log callback into our log, client.id
+ * tenantry-<role>). Caller owns it. NULL with a sentence naming the option. */
+enum kafka_role { KAFKA_PRODUCER, KAFKA_CONSUMER, KAFKA_ADMIN };
+rd_kafka_conf_t *kafka_client_conf(const struct kafka_conf *k, const char *brokers,
+                                   enum kafka_role role, const char *client_id, struct errbuf *err);
+
+/* Makes what is missing of the tenant's topics (three signals and the DLQ); existing ones are left
+ * as they are. Returns the number made, or a negative errno with a sentence naming topic and
+ * broker's reason. */
+int topics_ensure(rd_kafka_t *rk, const struct conf *conf, const struct tenant *t, int timeout_ms,
+                  struct errbuf *err);
+
+#endif
