@@ -1,0 +1,47 @@
+/* Hands accepted payloads to Kafka: a small pool of idempotent librdkafka producers (acks=all); a
+ * tenant always maps to the same one. Payloads go by reference and stay with the caller until
+ * `done`.
+ *
+ * A fatal error of an idempotent producer (librdkafka 2.0.2 has one after a possibly persisted
+ * timeout) replaces the handle: what it held is reported as failed, nothing is produced again by
+ * us. */
+#ifndef ROUTER_PRODUCER_H
+#define ROUTER_PRODUCER_H
+
+#include "tenancy/tenancy.h"
+
+#include <librdkafka/rdkafka.h>
+
+struct producers;
+
+struct producer_record {
+    struct slice value;          /* borrowed until done */
+    const struct tenant *tenant; /* its topic and id are copied by librdkafka */
+    enum signal signal;
+    struct slice key_id; /* public id of the ingestion key */
+    uint64_t received_ns, items;
+    uint8_t request_hash[16];
+};
+
+/* Runs exactly once per accepted record, on a producer thread (never inside producer_send): post to
+ * the owning loop, nothing else. `possibly_persisted`: Kafka may have it although it failed. */
+typedef void producer_done_fn(void *arg, rd_kafka_resp_err_t error, bool possibly_persisted);
+
+struct producers *producers_new(const struct conf *conf, const char *brokers, struct errbuf *err);
+/* 0, or what went wrong at once (then `done` does not run): QUEUE_FULL, MSG_SIZE_TOO_LARGE, ...
+ * Thread: any. */
+rd_kafka_resp_err_t producer_send(struct producers *p, const struct producer_record *r,
+                                  producer_done_fn *done, void *arg);
+/* Fetches metadata of a tenant's topics ahead, so that the first request is not slow. Thread: any.
+ */
+void producers_warm(struct producers *p, const struct tenant *t);
+/* Whether some broker is reachable, for readiness. Thread: any. */
+bool producers_ready(struct producers *p);
+/* Bytes waiting in all handles, for the metrics. Thread: any. */
+uint64_t producers_queued_bytes(struct producers *p);
+/* Waits until everything is reported, at most `timeout_ms`. 0 when nothing is left. */
+int producers_flush(struct producers *p, int timeout_ms);
+/* What is left is purged and reported as failed first; NULL is fine. */
+void producers_free(struct producers *p);
+
+#endif

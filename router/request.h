@@ -1,0 +1,100 @@
+/* One export request, the same for HTTP/1.1, HTTP/2 and gRPC. A transport (http1.c, http2.c) makes
+ * it, feeds it headers and body, and sends its answer; admission decides.
+ *
+ *   transport                         admission
+ *   request_new, request_add_header…
+ *   admission_headers(req)       ──▶  route, key, cheap limits; may answer at once
+ *   admission_data(req, n)       ──▶  before each piece of body is appended: ceilings; may answer
+ *   admission_body(req)          ──▶  body is whole: decompress, scan, limits, produce; answers
+ * later admission_gone(req)          ──▶  the client went away or reset the stream before the
+ * answer transport->answer(req, a)    ◀──  exactly once per request, unless admission_gone came
+ * first
+ *
+ * After an answer the transport calls no admission function for this request any more.
+ * Ownership: refcounted; the transport holds one reference, admission one while Kafka or a timer
+ * has it. Headers, path and body live in the request until its last reference goes. Thread: the
+ * loop's. */
+#ifndef ROUTER_REQUEST_H
+#define ROUTER_REQUEST_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "otlp/signal.h"
+#include "router/loop.h"
+#include "router/outcome.h"
+
+enum request_kind {
+    REQUEST_HTTP, /* OTLP/HTTP: answered by HTTP status and a Status body */
+    REQUEST_GRPC, /* content type application/grpc: answered by trailers */
+};
+
+#define REQUEST_MAX_HEADERS 100
+
+struct header {
+    struct slice name; /* lower case */
+    struct slice value;
+};
+
+struct answer {
+    enum outcome outcome;
+    const char *message; /* NULL: the outcome's text; borrowed until transport->answer returns */
+    uint64_t
+        retry_delay_ns;    /* retryable outcomes: RetryInfo and Retry-After (R204-R212); 0 = 1 s */
+    const char *bad_field; /* OUTCOME_MALFORMED: for the BadRequest detail */
+};
+
+struct request;
+
+struct transport_ops {
+    /* Sends the answer. What is still to come of the body is ignored or stopped by the transport
+     * (R38, R51). */
+    void (*answer)(struct request *req, const struct answer *a);
+    /* admission_headers and more data are welcome: 100-continue, window updates. */
+    void (*resume)(struct request *req);
+};
+
+struct request {
+    struct loop *loop;
+    const struct transport_ops *transport;
+    void *stream; /* the transport's own; NULL once it let go */
+    unsigned refs;
+    struct arena arena; /* headers, path, texts of the answer */
+
+    enum request_kind kind;
+    bool http1;
+    struct slice method, path; /* path without the query */
+    struct header headers[REQUEST_MAX_HEADERS];
+    size_t n_headers, header_bytes;
+    uint64_t content_length; /* UINT64_MAX = not announced */
+    uint64_t arrived_ns;     /* monotonic */
+    uint64_t received_ns;    /* wall clock, becomes tenantry.received_ns */
+
+    struct buf body;      /* gRPC: the message without its 5-byte prefix */
+    bool grpc_compressed; /* the flag of that prefix */
+
+    /* admission's */
+    enum signal signal;
+    struct snapshot *snapshot; /* a reference */
+    const struct tenant *tenant;
+    const struct key *key;
+    uint64_t deadline_ns; /* monotonic; when we answer at the latest */
+    uint64_t buffered;    /* bytes counted into the global body budget */
+    uint64_t in_flight;   /* bytes counted into the tenant's in-flight cap */
+    uint64_t items;
+    bool answered, gone, produced;
+    struct loop_timer timer;       /* limits.wait or deadline */
+    struct loop_message delivered; /* from the producer's thread */
+    int delivery_error;            /* rd_kafka_resp_err_t, 0 = confirmed */
+    bool possibly_persisted;
+};
+
+struct request *request_new(struct loop *l, const struct transport_ops *transport, void *stream);
+void request_ref(struct request *req);
+void request_unref(struct request *req); /* frees at zero and returns what it had counted */
+/* Copies a header into the request, name in lower case. -E2BIG above the count or
+ * router.max_header_bytes. */
+int request_add_header(struct request *req, struct slice name, struct slice value);
+/* The value of the first header of this lower-case name; at == NULL when there is none. */
+struct slice request_header(const struct request *req, const char *name);
+
+#endif

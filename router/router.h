@@ -1,0 +1,28 @@
+/* The front end: listeners, loops, producers, admin server, reload and drain. One per process. */
+#ifndef ROUTER_ROUTER_H
+#define ROUTER_ROUTER_H
+
+#include "router/producer.h"
+#include "tenancy/tenancy.h"
+
+struct tls;
+
+struct router {
+    struct tenancy *tenancy;
+    struct producers *producers;
+    struct tls *tls; /* certificate of the listeners; swapped on reload */
+    struct loop *loops;
+    unsigned n_loops;
+    _Atomic uint64_t buffered; /* bytes of all request bodies held, against router.max_buffered */
+    _Atomic uint64_t connections;
+    _Atomic bool draining;          /* readiness is off, new requests get OUTCOME_DRAINING */
+    struct router_metrics *metrics; /* metrics.c */
+};
+
+/* Runs until SIGTERM or SIGINT; SIGHUP and file changes reload. `brokers` overrides the config (own
+ * broker of `up`); NULL = as configured. `ready_fd` >= 0: one line "ready <port> <port> ..." is
+ * written to it when all listeners listen. Returns the exit code. Blocks signals itself; call it
+ * from the main thread. */
+int router_run(const char *config_file, const char *brokers, int ready_fd);
+
+#endif
