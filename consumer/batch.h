@@ -1,0 +1,79 @@
+/* A batch: what the worker read from Kafka and will write in one go, for several units at once. A
+ * *unit* is one source's partition: (cluster, topic, generation) × partition; its records are whole
+ * and in offset order. The decode thread fills a batch, then the writer thread owns it until it is
+ * written. */
+#ifndef CONSUMER_BATCH_H
+#define CONSUMER_BATCH_H
+
+#include "base/arena.h"
+#include "otlp/record.h"
+#include "otlp/table.h"
+
+#include <librdkafka/rdkafka.h>
+
+/* What the database keeps per unit, moved in the same transaction as the rows (promises 2, 3 and
+ * 8). Invariant: next == first + records + dlq_records + lost_records. */
+struct totals {
+    uint64_t records;      /* written (all items of it, or dropped by rule) */
+    uint64_t items;        /* rows written */
+    uint64_t dropped;      /* items dropped by the tenant's own rules */
+    uint64_t dlq_records;  /* confirmed in the DLQ */
+    uint64_t dlq_items;    /* items of those, by tenantry.items; 0 for records that say nothing */
+    uint64_t lost_records; /* offsets that retention ate before they were written, and gaps */
+};
+
+struct progress {
+    uint32_t source; /* number of (cluster, topic, generation) in this database */
+    uint32_t generation;
+    bool known;    /* the unit has an entry; else next and first are 0 and all totals too */
+    int64_t first; /* offset that writing began with */
+    int64_t next;  /* the next offset to write */
+    int64_t last_timestamp; /* Kafka timestamp (ms) of record next-1 */
+    uint32_t last_checksum; /* record_checksum of it */
+    struct totals totals;
+};
+
+enum record_fate {
+    RECORD_GOOD,
+    RECORD_REFUSED, /* the database refused it for its data in the last write: will be tried again
+                     */
+    RECORD_DEAD,    /* goes to the DLQ, its rows are not written */
+};
+
+struct batch_record {
+    uint32_t unit; /* index into batch->units */
+    int64_t offset, timestamp;
+    uint32_t checksum;
+    uint64_t items; /* rows it became; for a dead one: the items its header tells */
+    enum record_fate fate;
+    const char *error_class, *error_code,
+        *error_text; /* of a refused or dead one; in the batch's arena */
+    uint64_t attempts;
+    const rd_kafka_message_t *message; /* owned by the batch; values are borrowed by cells */
+};
+
+struct batch_unit {
+    const char *topic;
+    enum signal signal;
+    int32_t partition;
+    struct progress before; /* as the database has it: compare-and-set on before.next */
+    int64_t next;           /* after this batch */
+    uint64_t lost;          /* offsets skipped because they are gone */
+    bool fenced;            /* write() found another writer: nothing of this unit was written */
+};
+
+struct batch {
+    struct arena arena;
+    struct batch_record *records;
+    size_t n_records, records_capacity;
+    struct batch_unit *units;
+    size_t n_units;
+    uint64_t rows, bytes; /* bytes: payloads + arena, against consumer.memory */
+    uint64_t opened_ns;   /* monotonic, of the first record */
+    void *encoded;        /* the exporter's own form of the rows (ops->rows_*) */
+};
+
+/* CRC-32C of key and value: tells whether a record is still the one that was written. */
+uint32_t record_checksum(struct slice key, struct slice value);
+
+#endif
