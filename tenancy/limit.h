@@ -28,7 +28,10 @@ enum limit_verdict limit_take(struct limit_state *s, const struct limit *l, uint
                               uint64_t now_ns, uint64_t max_wait_ns, uint64_t *wait_ns);
 /* Gives `n` units back (a later limit refused the same request). */
 void limit_return(struct limit_state *s, const struct limit *l, uint64_t n);
-/* Units available now, for status. */
+/* Fills the bucket. For a limit whose rate or burst was changed: what was owed at a rate that was
+ * set too low by mistake would otherwise be owed for years. */
+void limit_reset(struct limit_state *s);
+/* Units available now, for status; UINT64_MAX = unlimited. */
 uint64_t limit_available(const struct limit_state *s, const struct limit *l, uint64_t now_ns);
 
 #endif
