@@ -12,8 +12,8 @@
  * A group nests inside another by OPTION_GROUP(struct, field, &group); a list of groups by
  * OPTION_LIST(...). Values are written as people write them: sizes "10MB", "64KiB" (KB, MB, GB, TB
  * are powers of 1000, KiB... of 1024), rates "20MB/s", "200k/s", times "500ms", "30s", "5m", "6h",
- * "7d". Plain integers are accepted for each. Strings may be "${ENV_NAME}". Thread: any; nothing
- * global. */
+ * "7d". Plain integers are accepted for each but times, which need their unit. A value that is
+ * "${NAME}" as a whole comes from the environment. Thread: any; nothing global. */
 #ifndef BASE_OPTION_H
 #define BASE_OPTION_H
 
@@ -32,7 +32,8 @@ enum option_kind {
     OPT_STRING,   /* const char *, in the arena; "" when the default is "" */
     OPT_ENUM,     /* int; `choices` */
     OPT_STRINGS,  /* struct option_strings: a string, or an array or list of them */
-    OPT_MAP,      /* struct option_map: a group of free names with scalar values */
+    OPT_MAP,      /* struct option_map: a group of free names with scalar values, or, for names with
+                     dots, a list of "name=value" */
     OPT_GROUP,    /* a nested struct, by `group` */
     OPT_LIST,     /* struct option_list: a list of groups, by `group` and `size` */
 };
@@ -43,6 +44,7 @@ enum option_flags {
     OPT_RELOAD = 1,   /* takes effect on reload; the others need a restart (reload says so) */
     OPT_REQUIRED = 2, /* no default */
     OPT_SECRET = 4,   /* never printed */
+    OPT_BYTES = 8,    /* a rate of bytes: printed as "20MB/s", where others are "200k/s" */
 };
 
 struct option_strings {
@@ -125,9 +127,10 @@ int option_read_file(const struct option_group *group, const char *file, void *c
 /* The same from text; `name` stands for the file in messages. */
 int option_read_text(const struct option_group *group, const char *name, const char *text,
                      void *conf, struct arena *a, struct option_origins *where, struct errbuf *err);
-/* Fills all defaults; required options stay 0/NULL. */
-void option_defaults(const struct option_group *group, void *conf, struct arena *a);
-/* For merging: sets only those options that the text/file names, on top of what `conf` holds. */
+/* Fills all defaults; required options stay 0/NULL. 0 or -ENOMEM. */
+int option_defaults(const struct option_group *group, void *conf, struct arena *a);
+/* For merging: sets only those options that the file names, on top of what `conf` holds. A list or
+ * map is replaced as a whole. That required options are there is the caller's to check. */
 int option_merge_file(const struct option_group *group, const char *file, void *conf,
                       struct arena *a, struct option_origins *where, struct errbuf *err);
 
@@ -143,13 +146,16 @@ struct option_origins {
 };
 const struct option_origin *option_origin(const struct option_origins *o, const char *dotted_name);
 
-/* One value as a person would write it ("20MB/s"); secrets as "(secret)". */
+/* One value as a person would write it ("20MB/s"); secrets as "(secret)", and so the values of a
+ * map whose names speak of a password, secret or token. */
 void option_print_value(const struct option *row, const void *conf, struct buf *out);
 /* All options with values and origin, one a line:
  * `limits.rate = 20MB/s   (tenants.d/acme.conf:4)`. */
 void option_print(const struct option_group *group, const void *conf,
                   const struct option_origins *where, struct buf *out);
-/* A commented sample file, and the Markdown reference (one table per group). */
+/* A commented sample file: "# text" explains, "#name = value;" is an option at its default, so that
+ * it reads as all defaults but for required options. The Markdown reference: one table per group.
+ */
 void option_print_sample(const struct option_group *group, struct buf *out);
 void option_print_markdown(const struct option_group *group, struct buf *out);
 

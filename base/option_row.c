@@ -1,0 +1,243 @@
+#include "base/option_row.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+
+static int set_bool(const struct option *row, const char *text, void *conf, struct errbuf *err)
+{
+    bool yes = strcmp(text, "true") == 0;
+    if (!yes && strcmp(text, "false") != 0)
+        return errbuf_set(err, EINVAL, "\"%.64s\" is neither true nor false", text);
+    *(bool *)option_field(row, conf) = yes;
+    return 0;
+}
+
+static int set_number(const struct option *row, const char *text, void *conf, struct errbuf *err)
+{
+    uint64_t n;
+    int rc = option_parse_number(row->kind, text, &n, err);
+    if (rc == 0)
+        rc = option_check_bounds(row, n, text, err);
+    if (rc == 0)
+        *(uint64_t *)option_field(row, conf) = n;
+    return rc;
+}
+
+static int set_enum(const struct option *row, const char *text, void *conf, struct errbuf *err)
+{
+    struct buf all = BUF_INIT;
+    for (const struct option_choice *c = row->choices; c->text != NULL; c++) {
+        if (strcmp(c->text, text) == 0) {
+            buf_release(&all);
+            *(int *)option_field(row, conf) = c->value;
+            return 0;
+        }
+        buf_printf(&all, "%s\"%s\"", c == row->choices ? "" : c[1].text ? ", " : " or ", c->text);
+    }
+    errbuf_set(err, EINVAL, "\"%.64s\" is not one of %s", text, buf_cstr(&all));
+    buf_release(&all);
+    return -EINVAL;
+}
+
+static int set_string(const struct option *row, const char *text, void *conf, struct arena *a,
+                      struct errbuf *err)
+{
+    const char *copy = arena_strdup(a, slice_str(text));
+    if (copy == NULL)
+        return errbuf_set(err, ENOMEM, "out of memory");
+    *(const char **)option_field(row, conf) = copy;
+    return 0;
+}
+
+/* "a, b" of a default: commas part, blanks around are dropped. */
+static int set_strings(const struct option *row, const char *text, void *conf, struct arena *a,
+                       struct errbuf *err)
+{
+    size_t n = 0;
+    struct slice all = slice_trim(slice_str(text));
+    if (all.len > 0)
+        n = 1;
+    for (size_t i = 0; i < all.len; i++)
+        n += all.at[i] == ',';
+    struct option_strings list = {arena_calloc(a, n + 1, sizeof(*list.at)), 0};
+    if (list.at == NULL)
+        return errbuf_set(err, ENOMEM, "out of memory");
+    while (list.n < n) {
+        const uint8_t *comma = memchr(all.at, ',', all.len);
+        size_t len = comma ? (size_t)(comma - all.at) : all.len;
+        list.at[list.n] = arena_strdup(a, slice_trim(slice_of(all.at, len)));
+        if (list.at[list.n++] == NULL)
+            return errbuf_set(err, ENOMEM, "out of memory");
+        if (comma != NULL)
+            all = slice_of(comma + 1, all.len - len - 1);
+    }
+    *(struct option_strings *)option_field(row, conf) = list;
+    return 0;
+}
+
+int option_set_text(const struct option *row, const char *text, void *conf, struct arena *a,
+                    struct errbuf *err)
+{
+    switch (row->kind) {
+    case OPT_BOOL:
+        return set_bool(row, text, conf, err);
+    case OPT_ENUM:
+        return set_enum(row, text, conf, err);
+    case OPT_STRING:
+        return set_string(row, text, conf, a, err);
+    case OPT_STRINGS:
+        return set_strings(row, text, conf, a, err);
+    default:
+        assert(option_is_number(row));
+        return set_number(row, text, conf, err);
+    }
+}
+
+int option_defaults(const struct option_group *group, void *conf, struct arena *a)
+{
+    for (const struct option *row = group->rows; row->name != NULL; row++) {
+        int rc = 0;
+        struct errbuf err = ERRBUF_INIT;
+        if (row->kind == OPT_GROUP)
+            rc = option_defaults(row->group, option_field(row, conf), a);
+        else if (row->kind == OPT_MAP)
+            *(struct option_map *)option_field(row, conf) = (struct option_map){0};
+        else if (row->kind == OPT_LIST)
+            *(struct option_list *)option_field(row, conf) = (struct option_list){0};
+        else if (row->default_text != NULL)
+            rc = option_set_text(row, row->default_text, conf, a, &err);
+        if (rc == -ENOMEM)
+            return rc;
+        assert(rc == 0); /* option_check_table, in the table's test, finds a wrong default */
+    }
+    return 0;
+}
+
+/* Levenshtein's distance of two short names; names longer than the row are "far". */
+static size_t distance(const char *a, const char *b)
+{
+    enum { LONGEST = 64 };
+    size_t row[LONGEST + 1], len_a = strlen(a), len_b = strlen(b);
+    if (len_a > LONGEST || len_b > LONGEST)
+        return LONGEST;
+    for (size_t j = 0; j <= len_b; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= len_a; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= len_b; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[len_b];
+}
+
+const struct option *option_near(const struct option_group *group, const char *name)
+{
+    const struct option *nearest = NULL;
+    size_t best = (strlen(name) + 2) / 3 + 1; /* one typo in three letters, two in six */
+    for (const struct option *row = group->rows; row->name != NULL; row++) {
+        size_t d = distance(name, row->name);
+        if (d < best) {
+            best = d;
+            nearest = row;
+        }
+    }
+    return nearest;
+}
+
+/* Checks of option_check_table. Sentences do not name the row. */
+
+static bool is_sentence(const char *doc)
+{
+    return doc != NULL && doc[0] != 0 && doc[strlen(doc) - 1] == '.';
+}
+
+static bool is_libconfig_name(const char *name)
+{
+    if (!isalpha((unsigned char)name[0]))
+        return false;
+    for (; *name != 0; name++)
+        if (!isalnum((unsigned char)*name) && *name != '_' && *name != '-')
+            return false;
+    return true;
+}
+
+static int check_bounds_text(const struct option *row, struct errbuf *err)
+{
+    uint64_t min = 0, max = UINT64_MAX;
+    int rc = 0;
+    if (row->min != NULL)
+        rc = option_parse_number(row->kind, row->min, &min, err);
+    if (rc == 0 && row->max != NULL)
+        rc = option_parse_number(row->kind, row->max, &max, err);
+    if (rc == 0 && min > max)
+        rc = errbuf_set(err, EINVAL, "the bounds are the wrong way round");
+    return rc;
+}
+
+/* Sets the default in a scratch field, as reading would. */
+static int check_default(const struct option *row, struct errbuf *err)
+{
+    if (row->flags & OPT_REQUIRED)
+        return row->default_text ? errbuf_set(err, EINVAL, "a required option has a default") : 0;
+    if (row->default_text == NULL)
+        return errbuf_set(err, EINVAL, "the default is missing");
+    if (row->kind == OPT_MAP)
+        return 0;
+    union {
+        bool b;
+        uint64_t n;
+        int e;
+        const char *s;
+        struct option_strings list;
+    } scratch;
+    struct option at_zero = *row;
+    struct arena a = ARENA_INIT;
+    at_zero.offset = 0;
+    int rc = option_set_text(&at_zero, row->default_text, &scratch, &a, err);
+    arena_release(&a);
+    return rc;
+}
+
+static int check_row(const struct option_group *group, const struct option *row, struct errbuf *err)
+{
+    if (!is_libconfig_name(row->name))
+        return errbuf_set(err, EINVAL, "the name is not one that a file can hold");
+    for (const struct option *other = group->rows; other != row; other++)
+        if (strcmp(other->name, row->name) == 0)
+            return errbuf_set(err, EINVAL, "the name stands twice");
+    if (row->kind == OPT_GROUP)
+        return option_check_table(row->group, err);
+    if (!is_sentence(row->doc))
+        return errbuf_set(err, EINVAL, "the doc does not end with a period");
+    if (row->kind == OPT_LIST)
+        return row->size == 0 ? errbuf_set(err, EINVAL, "the element size is missing")
+                              : option_check_table(row->group, err);
+    if (row->kind == OPT_ENUM && row->choices == NULL)
+        return errbuf_set(err, EINVAL, "the choices are missing");
+    int rc = option_is_number(row) ? check_bounds_text(row, err) : 0;
+    return rc == 0 ? check_default(row, err) : rc;
+}
+
+int option_check_table(const struct option_group *group, struct errbuf *err)
+{
+    if (!is_sentence(group->doc))
+        return errbuf_set(err, EINVAL, "%s: the doc does not end with a period", group->name);
+    for (const struct option *row = group->rows; row->name != NULL; row++) {
+        int rc = check_row(group, row, err);
+        if (rc < 0) {
+            errbuf_prefix(err, "%s", row->name);
+            return rc;
+        }
+    }
+    return 0;
+}
