@@ -2,8 +2,8 @@
  *   id        8 base-62 characters, public: indexes the store and stands in record headers
  *   secret    28 base-62 characters (166 random bits); only its SHA-256 is kept
  *   checksum  CRC-32 of "tnt_<id>_<secret>" in 6 base-62 digits: a typo is told from a guess
- * without a lookup Keys of a tenant are kept in keys.d/<tenant>.keys, one line each, written only
- * by the CLI. Thread: any. */
+ *             without a lookup
+ * Keys of a tenant are kept in keys.d/<tenant>.keys (keyfile.h). Thread: any. */
 #ifndef TENANCY_KEY_H
 #define TENANCY_KEY_H
 
@@ -28,6 +28,9 @@ struct key {
 struct key_parts {
     struct slice id, secret;
 };
+
+/* Has the form of a key's id. */
+bool key_id_valid(struct slice id);
 
 enum key_form { KEY_FORM_OK, KEY_FORM_NOT_A_KEY, KEY_FORM_CHECKSUM };
 /* Takes a key's text apart and checks its checksum. */
