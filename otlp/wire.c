@@ -1,21 +1,15 @@
 #include "otlp/wire.h"
 
-bool wire_varint_long(struct wire *w, uint64_t *ret)
+struct wire_number wire_varint_long(const uint8_t *at, const uint8_t *end)
 {
     uint64_t n = 0;
-    const uint8_t *at = w->at;
-    for (unsigned shift = 0; shift < 70; shift += 7) {
-        if (at == w->end)
-            return wire_fail(w, "truncated");
+    for (unsigned shift = 0; shift < 70 && at < end; shift += 7) {
         uint8_t byte = *at++;
         n |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *ret = n;
-            w->at = at;
-            return true;
-        }
+        if (byte < 0x80)
+            return (struct wire_number){at, n};
     }
-    return wire_fail(w, "varint longer than 10 bytes");
+    return (struct wire_number){NULL, 0};
 }
 
 /* Steps over a value that is not a group. */

@@ -52,8 +52,13 @@ static inline bool wire_fail(struct wire *w, const char *error)
     return false;
 }
 
-/* The rest of a varint whose first byte has the high bit set. */
-bool wire_varint_long(struct wire *w, uint64_t *ret);
+/* A varint of any length, and where it ends: NULL when it is truncated or too long. By value, so
+ * that a reader may live in registers. */
+struct wire_number {
+    const uint8_t *end;
+    uint64_t n;
+};
+struct wire_number wire_varint_long(const uint8_t *at, const uint8_t *end);
 
 static inline bool wire_varint(struct wire *w, uint64_t *ret)
 {
@@ -61,7 +66,12 @@ static inline bool wire_varint(struct wire *w, uint64_t *ret)
         *ret = *w->at++;
         return true;
     }
-    return wire_varint_long(w, ret);
+    struct wire_number v = wire_varint_long(w->at, w->end);
+    if (__builtin_expect(v.end == NULL, 0))
+        return wire_fail(w, w->end - w->at < 10 ? "truncated" : "varint longer than 10 bytes");
+    *ret = v.n;
+    w->at = v.end;
+    return true;
 }
 
 /* A field's key. End-group is returned like any other type: only a group may contain it. */
