@@ -26,7 +26,8 @@ struct progress {
     uint32_t source; /* number of (cluster, topic, generation) in this database */
     uint32_t generation;
     bool known;    /* the unit has an entry; else next and first are 0 and all totals too */
-    int64_t first; /* offset that writing began with */
+    int64_t first; /* offset that writing began with: of a unit not known yet, write() finds it by
+                      the invariant */
     int64_t next;  /* the next offset to write */
     int64_t last_timestamp; /* Kafka timestamp (ms) of record next-1 */
     uint32_t last_checksum; /* record_checksum of it */
@@ -44,11 +45,12 @@ struct batch_record {
     uint32_t unit; /* index into batch->units */
     int64_t offset, timestamp;
     uint32_t checksum;
-    uint64_t items; /* rows it became; for a dead one: the items its header tells */
+    uint64_t items;   /* rows it became; for a dead one: the items its header tells */
+    uint64_t dropped; /* further items, which the tenant's own rules dropped */
     enum record_fate fate;
     const char *error_class, *error_code,
-        *error_text; /* of a refused or dead one; in the batch's arena */
-    uint64_t attempts;
+        *error_text;                   /* of a refused or dead one; in the batch's arena */
+    uint64_t attempts;                 /* counted by the worker */
     const rd_kafka_message_t *message; /* owned by the batch; values are borrowed by cells */
 };
 

@@ -18,7 +18,10 @@ enum export_result {
     EXPORT_FENCED,        /* units marked fenced; nothing was written */
 };
 
-struct exporter; /* each exporter's own; first field: const struct exporter_ops *ops */
+struct exporter_ops;
+struct exporter { /* the first field of each exporter's own struct */
+    const struct exporter_ops *ops;
+};
 
 enum exporter_mode { EXPORTER_WRITE, EXPORTER_READ };
 
@@ -26,10 +29,12 @@ struct exporter_ops {
     const char *name; /* "sqlite" */
     /* Makes the handle; does not need the database to be reachable. NULL = configuration error. */
     struct exporter *(*open)(const struct tenant *t, enum exporter_mode mode, struct errbuf *err);
-    /* Connects and makes tables that are missing; fine when already connected. */
+    /* Connects and makes tables that are missing; fine when already connected. The functions below
+     * begin with it, so that they work again after an outage. */
     enum export_result (*prepare)(struct exporter *x, struct errbuf *err);
     /* The progress of a unit: of the latest generation of (cluster, topic) that has an entry for
-     * this partition, else the latest generation at all, else generation 1 which it makes. */
+     * this partition, else the latest generation at all, else generation 1 which it makes (when
+     * EXPORTER_READ it makes none: ret->source is 0). */
     enum export_result (*load)(struct exporter *x, const char *cluster, const char *topic,
                                int32_t partition, struct progress *ret, struct errbuf *err);
     /* The generation after `current`, made if no other unit of the topic has made it yet: the topic
@@ -43,9 +48,11 @@ struct exporter_ops {
     void *(*rows_new)(struct exporter *x, struct arena *a);
     int (*rows_add)(void *rows, uint32_t record, enum table table, const struct cell *cells);
     void (*rows_free)(void *rows);
-    /* Writes the rows of all RECORD_GOOD records and moves each unit from before.next to next with
-     * its totals, in one transaction. After EXPORT_OK unit->before holds the new progress. `err`
-     * names database, table and what to do. */
+    /* Writes the rows of all records but the RECORD_DEAD ones and moves each unit from before.next
+     * to next with its totals, in one transaction. Refused records are tried again and are
+     * RECORD_GOOD when they get in. Rows of dead records, and of record numbers not below n_records
+     * (one that was given up half decoded), are left out. After EXPORT_OK unit->before holds the
+     * new progress. `err` names database, table and what to do. */
     enum export_result (*write)(struct exporter *x, struct batch *b, struct errbuf *err);
     /* For ledger and status: calls `each` for every unit of every source. */
     enum export_result (*each_progress)(struct exporter *x,
