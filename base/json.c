@@ -1,43 +1,9 @@
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* Length of the well-formed UTF-8 sequence at `s` (Unicode 15, table 3-7: no overlong forms, no
- * surrogates, nothing above U+10FFFF), or 0. `s` is not empty. */
-static size_t utf8_length(struct slice s)
-{
-    uint8_t first = s.at[0], low = 0x80, high = 0xBF;
-    size_t len;
-    if (first < 0x80)
-        return 1;
-    if (first < 0xC2)
-        return 0;
-    if (first < 0xE0) {
-        len = 2;
-    } else if (first < 0xF0) {
-        len = 3;
-        if (first == 0xE0)
-            low = 0xA0;
-        if (first == 0xED)
-            high = 0x9F;
-    } else if (first < 0xF5) {
-        len = 4;
-        if (first == 0xF0)
-            low = 0x90;
-        if (first == 0xF4)
-            high = 0x8F;
-    } else {
-        return 0;
-    }
-    if (s.len < len || s.at[1] < low || s.at[1] > high)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if ((s.at[i] & 0xC0) != 0x80)
-            return 0;
-    return len;
-}
 
 /* Bytes at the front of `s` that stand for themselves: printable ASCII but '"' and '\', and
  * well-formed sequences except the C1 controls (U+0080-U+009F), which some terminals obey. */
