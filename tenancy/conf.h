@@ -9,7 +9,8 @@
 /* One ingest listener. */
 struct listen_conf {
     const char *address; /* "0.0.0.0:4317", "[::]:4318" */
-    bool insecure;       /* plaintext; refused off loopback unless set */
+    bool insecure;       /* plaintext; after conf_finish the opposite of `tls` */
+    bool tls;            /* written as false: plaintext on loopback alone */
 };
 
 struct router_conf {
@@ -33,17 +34,27 @@ struct router_conf {
     uint64_t drain_delay;    /* ns: readiness off before listeners close */
 };
 
+enum kafka_compression {
+    COMPRESSION_NONE,
+    COMPRESSION_LZ4,
+    COMPRESSION_ZSTD,
+    COMPRESSION_SNAPPY,
+    COMPRESSION_GZIP
+};
+/* As librdkafka's compression.codec writes it. */
+const char *kafka_compression_name(int compression);
+
 struct kafka_conf {
     const char *brokers; /* "" = `up` runs its own */
     const char *home; /* folder with libs/ (the jars) for the own broker; "" = the download cache */
     uint64_t port;    /* of the own broker; 0 = a free one, kept in the state folder */
-    const char *prefix;       /* topics <prefix>.<tenant>.<signal> */
-    uint64_t replication;     /* 0 = 3, or 1 with a warning on a cluster of one broker */
-    int compression;          /* enum of conf.c: none, lz4, zstd, snappy, gzip (librdkafka names) */
-    uint64_t producers;       /* handles of the fast pool */
-    uint64_t linger;          /* ns */
-    uint64_t queue_bytes;     /* of each producer handle */
-    struct option_map client; /* librdkafka settings for every client */
+    const char *prefix;         /* topics <prefix>.<tenant>.<signal> */
+    uint64_t replication;       /* 0 = 3, or 1 with a warning on a cluster of one broker */
+    int compression;            /* enum kafka_compression */
+    uint64_t producers;         /* handles of the fast pool */
+    uint64_t linger;            /* ns */
+    uint64_t queue_bytes;       /* of each producer handle */
+    struct option_map client;   /* librdkafka settings for every client */
     struct option_map producer; /* librdkafka settings of producers */
     struct option_map consumer; /* librdkafka settings of consumers */
 };
@@ -132,5 +143,18 @@ struct tenant_file {
     struct tenant_conf tenant;
 };
 extern const struct option_group tenant_options;
+
+/* What a row alone cannot say, after reading `file`: fills the default listeners, resolves relative
+ * paths, checks addresses, the topic prefix and what must fit into what. `where` (may be NULL)
+ * gives the lines of sentences; new strings go to `a`. Returns 0 or -EINVAL. */
+int conf_finish(struct conf *c, const char *file, const struct option_origins *where,
+                struct arena *a, struct errbuf *err);
+/* The same for a tenant: `id` is what the file's name says, `state` the state folder. */
+int tenant_conf_finish(struct tenant_conf *t, const char *file, const char *id, const char *state,
+                       const struct option_origins *where, struct arena *a, struct errbuf *err);
+/* `path` relative to `folder` unless it is absolute; NULL when the arena is spent. */
+const char *conf_path(const char *folder, const char *path, struct arena *a);
+/* The folder part of a file's path: "." when there is none. */
+const char *conf_folder(const char *file, struct arena *a);
 
 #endif

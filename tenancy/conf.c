@@ -1,0 +1,297 @@
+/* The rows of every option; checks that a row alone cannot make are in conf_check.c. */
+#include "tenancy/conf.h"
+
+#include "base/log.h"
+
+static const struct option_choice log_levels[] = {
+    {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}, {0}};
+static const struct option_choice log_formats[] = {{"logfmt", LOG_LOGFMT}, {"json", LOG_JSON}, {0}};
+static const struct option_choice compressions[] = {
+    {"none", COMPRESSION_NONE},     {"lz4", COMPRESSION_LZ4},   {"zstd", COMPRESSION_ZSTD},
+    {"snappy", COMPRESSION_SNAPPY}, {"gzip", COMPRESSION_GZIP}, {0}};
+static const struct option_choice database_kinds[] = {{"sqlite", DATABASE_SQLITE}, {0}};
+
+static const struct option log_rows[] = {
+    OPTION_ENUM(struct log_conf, level, "level", "info", log_levels, OPT_RELOAD,
+                "The least important event that is written: error, warn, info or debug."),
+    OPTION_ENUM(struct log_conf, format, "format", "logfmt", log_formats, OPT_RELOAD,
+                "One line per event as logfmt (for people) or json (for log stores)."),
+    OPTION_END,
+};
+static const struct option_group log_options = {"log", "What is written to standard error.",
+                                                log_rows};
+
+static const struct option listen_rows[] = {
+    OPTION_STRING(struct listen_conf, address, "address", NULL, OPT_REQUIRED,
+                  "Address and port, e.g. \"0.0.0.0:4317\" or \"[::]:4318\"."),
+    OPTION_BOOL(struct listen_conf, tls, "tls", "true", 0,
+                "Serve TLS with router.certificate. Without TLS a listener stays on loopback."),
+    OPTION_BOOL(struct listen_conf, insecure, "insecure", "false", 0,
+                "Serve plaintext, off loopback too: keys and telemetry then cross the network "
+                "readable by anyone on it."),
+    OPTION_END,
+};
+static const struct option_group listen_options = {
+    "listen", "One ingest listener; each serves OTLP/gRPC and OTLP/HTTP.", listen_rows};
+
+static const struct option router_rows[] = {
+    OPTION_LIST(
+        struct router_conf, listen, "listen", struct listen_conf, &listen_options, 0,
+        "Ingest listeners. When the list is empty: 0.0.0.0:4317 and 0.0.0.0:4318 with TLS."),
+    OPTION_UINT(struct router_conf, threads, "threads", "0", "0", "256", 0,
+                "Event loops. 0 = one per core."),
+    OPTION_STRING(struct router_conf, certificate, "certificate", "certs/server.pem", OPT_RELOAD,
+                  "PEM file with the server's certificate chain, leaf first; relative to this "
+                  "file's folder. `tenantry certs dev` makes one to try out."),
+    OPTION_STRING(struct router_conf, private_key, "private_key", "certs/server.key", OPT_RELOAD,
+                  "PEM file with the certificate's private key; relative to this file's folder."),
+    OPTION_STRING(
+        struct router_conf, admin, "admin", "127.0.0.1:9464", 0,
+        "Address of the admin listener (/metrics, /healthz, /readyz, /api/status). \"\" = "
+        "off. It has no authentication of its own: keep it off public networks."),
+    OPTION_STRINGS(struct router_conf, key_headers, "key_headers",
+                   "authorization, x-api-key, signoz-ingestion-key", OPT_RELOAD,
+                   "Request headers that may carry the key, the first one present wins; "
+                   "authorization is read as \"Bearer <key>\"."),
+    OPTION_SIZE(struct router_conf, max_body, "max_body", "64MiB", "1KiB", "2GiB", OPT_RELOAD,
+                "Largest request body as received."),
+    OPTION_SIZE(struct router_conf, max_decompressed, "max_decompressed", "64MiB", "1KiB", "2GiB",
+                OPT_RELOAD, "Largest request body after decompression."),
+    OPTION_SIZE(struct router_conf, max_buffered, "max_buffered", "1GiB", "1MiB", OPT_MAX,
+                OPT_RELOAD,
+                "Bytes of all request bodies held at once; beyond, senders are told to come back."),
+    OPTION_UINT(struct router_conf, max_connections, "max_connections", "10000", "1", "1000000",
+                OPT_RELOAD, "Connections in all; further ones are closed at once."),
+    OPTION_UINT(struct router_conf, max_streams, "max_streams", "100", "1", "10000", 0,
+                "Requests at once on one HTTP/2 connection."),
+    OPTION_SIZE(struct router_conf, max_header_bytes, "max_header_bytes", "16KiB", "1KiB", "1MiB",
+                0, "Header bytes of one request, decoded."),
+    OPTION_DURATION(struct router_conf, handshake_timeout, "handshake_timeout", "10s", "100ms",
+                    "5m", 0, "Longest TLS handshake."),
+    OPTION_DURATION(struct router_conf, header_timeout, "header_timeout", "10s", "100ms", "5m", 0,
+                    "Longest time from the first byte of a request to the end of its headers."),
+    OPTION_DURATION(struct router_conf, body_timeout, "body_timeout", "15s", "100ms", "10m", 0,
+                    "Longest time from the end of a request's headers to the end of its body."),
+    OPTION_DURATION(struct router_conf, idle_timeout, "idle_timeout", "5m", "1s", "1d", 0,
+                    "A connection without a request is closed after this time."),
+    OPTION_DURATION(struct router_conf, answer_timeout, "answer_timeout", "4500ms", "100ms", "5m",
+                    0,
+                    "Longest time until a request is answered, when the sender told no deadline "
+                    "of its own. Records that Kafka did not confirm by then are given up."),
+    OPTION_DURATION(struct router_conf, drain_timeout, "drain_timeout", "20s", "0s", "1h",
+                    OPT_RELOAD, "Longest time from SIGTERM to exit."),
+    OPTION_DURATION(struct router_conf, drain_delay, "drain_delay", "0s", "0s", "10m", OPT_RELOAD,
+                    "How long /readyz says no before the listeners close, so that balancers "
+                    "notice first."),
+    OPTION_END,
+};
+static const struct option_group router_options = {"router", "The front end.", router_rows};
+
+static const struct option kafka_rows[] = {
+    OPTION_STRING(struct kafka_conf, brokers, "brokers", "", 0,
+                  "Bootstrap brokers, \"host:port,host:port\". \"\" = `tenantry up` runs a "
+                  "single-node Kafka of its own."),
+    OPTION_STRING(struct kafka_conf, home, "home", "", 0,
+                  "Folder with the Kafka distribution (libs/*.jar) for the own broker. \"\" = the "
+                  "download cache of tools/quickstart."),
+    OPTION_UINT(struct kafka_conf, port, "port", "0", "0", "65535", 0,
+                "Port of the own broker on 127.0.0.1. 0 = a free one, kept in the state folder."),
+    OPTION_STRING(struct kafka_conf, prefix, "prefix", "otlp", 0,
+                  "Topics are named <prefix>.<tenant>.<signal>."),
+    OPTION_UINT(struct kafka_conf, replication, "replication", "0", "0", "15", OPT_RELOAD,
+                "Replicas of topics that are made. 0 = 3, fewer with a warning on a cluster of "
+                "fewer brokers."),
+    OPTION_ENUM(struct kafka_conf, compression, "compression", "lz4", compressions, 0,
+                "How producers compress batches: none, lz4, zstd, snappy or gzip."),
+    OPTION_UINT(struct kafka_conf, producers, "producers", "2", "1", "64", 0,
+                "Producer handles. Each compresses on a thread of its own; a tenant always uses "
+                "the same one."),
+    OPTION_DURATION(struct kafka_conf, linger, "linger", "5ms", "0ms", "1s", 0,
+                    "How long a producer waits for more records to fill a batch."),
+    OPTION_SIZE(struct kafka_conf, queue_bytes, "queue_bytes", "256MiB", "1MiB", "2047MiB", 0,
+                "Bytes that may wait in one producer handle."),
+    OPTION_MAP(struct kafka_conf, client, "client", 0,
+               "librdkafka settings for every client, e.g. [ \"security.protocol=sasl_ssl\" ] or "
+               "{ security_protocol = \"sasl_ssl\"; }."),
+    OPTION_MAP(struct kafka_conf, producer, "producer", 0, "librdkafka settings for producers."),
+    OPTION_MAP(struct kafka_conf, consumer, "consumer", 0, "librdkafka settings for consumers."),
+    OPTION_END,
+};
+static const struct option_group kafka_options = {"kafka", "The message bus.", kafka_rows};
+
+static const struct option record_rows[] = {
+    OPTION_UINT(struct record_conf, max_items, "max_items", "100000", "1", "10000000", OPT_RELOAD,
+                "Most items (spans, data points, log records) of one record."),
+    OPTION_SIZE(struct record_conf, max_expanded, "max_expanded", "64MB", "64KiB", "4GiB",
+                OPT_RELOAD,
+                "Most bytes one record may become as rows: each row repeats its resource and "
+                "scope."),
+    OPTION_SIZE(struct record_conf, max_bytes, "max_bytes", "10MB", "64KiB", "512MiB", OPT_RELOAD,
+                "Most bytes of one record. Topics are made with room for this."),
+    OPTION_END,
+};
+static const struct option_group record_options = {
+    "record", "What one Kafka record may hold; what is above is refused.", record_rows};
+
+static const struct option consumer_rows[] = {
+    OPTION_SIZE(struct consumer_conf, memory, "memory", "256MiB", "64MiB", "64GiB", 0,
+                "Memory of one worker: fetch queues and batches together."),
+    OPTION_UINT(struct consumer_conf, batch_rows, "batch_rows", "20000", "1", "10000000", 0,
+                "Rows that close a batch."),
+    OPTION_SIZE(struct consumer_conf, batch_bytes, "batch_bytes", "16MiB", "64KiB", "1GiB", 0,
+                "Bytes of rows that close a batch."),
+    OPTION_DURATION(struct consumer_conf, batch_age, "batch_age", "1s", "1ms", "5m", 0,
+                    "Longest time a row waits for its batch to close."),
+    OPTION_DURATION(struct consumer_conf, status_interval, "status_interval", "1s", "100ms", "1m",
+                    0, "Time between two writes of a worker's status file."),
+    OPTION_END,
+};
+static const struct option_group consumer_options = {"consumer", "The worker of a tenant.",
+                                                     consumer_rows};
+
+static const struct option supervisor_rows[] = {
+    OPTION_DURATION(struct supervisor_conf, backoff_max, "backoff_max", "30s", "100ms", "1h",
+                    OPT_RELOAD, "Longest pause before a failing worker is started again."),
+    OPTION_DURATION(struct supervisor_conf, stop_timeout, "stop_timeout", "20s", "100ms", "1h",
+                    OPT_RELOAD,
+                    "How long a worker may finish its work after SIGTERM before it is killed."),
+    OPTION_DURATION(struct supervisor_conf, scan_interval, "scan_interval", "500ms", "50ms", "1m",
+                    OPT_RELOAD, "Time between two looks for changed config, tenants and keys."),
+    OPTION_STRING(struct supervisor_conf, admin, "admin", "", 0,
+                  "Address of the admin listener of `tenantry supervise`. \"\" = off; in "
+                  "`tenantry up` the router's shows everything."),
+    OPTION_END,
+};
+static const struct option_group supervisor_options = {
+    "supervisor", "Starts and watches one worker per tenant.", supervisor_rows};
+
+static const struct option conf_rows[] = {
+    OPTION_STRING(struct conf, state, "state", "state", 0,
+                  "Folder for what Tenantry writes; relative to this file's folder."),
+    OPTION_STRING(struct conf, tenants, "tenants", "tenants.d", 0,
+                  "Folder of tenant files, <id>.conf; relative to this file's folder."),
+    OPTION_STRING(struct conf, keys, "keys", "keys.d", 0,
+                  "Folder of key files, written by `tenantry key`; relative to this file's "
+                  "folder."),
+    OPTION_GROUP(struct conf, log, &log_options, 0),
+    OPTION_GROUP(struct conf, router, &router_options, 0),
+    OPTION_GROUP(struct conf, kafka, &kafka_options, 0),
+    OPTION_GROUP(struct conf, record, &record_options, 0),
+    OPTION_GROUP(struct conf, consumer, &consumer_options, 0),
+    OPTION_GROUP(struct conf, supervisor, &supervisor_options, 0),
+    OPTION_END,
+};
+const struct option_group conf_options = {"tenantry.conf", "The file of the whole installation.",
+                                          conf_rows};
+
+/* The four rows of a rate_conf that lies at `at` of struct s, for all signals or for one. */
+#define RATE_ROWS(s, at)                                                                           \
+    OPTION_RATE(s, at rate, "rate", "0", "0", OPT_MAX, OPT_RELOAD | OPT_BYTES,                     \
+                "Bytes per second after decompression. 0 = unlimited."),                           \
+        OPTION_SIZE(s, at burst, "burst", "0", "0", OPT_MAX, OPT_RELOAD,                           \
+                    "Bytes that may come at once. 0 = two seconds of the rate; never below "       \
+                    "record.max_bytes."),                                                          \
+        OPTION_RATE(s, at items, "items", "0", "0", OPT_MAX, OPT_RELOAD,                           \
+                    "Spans, data points and log records per second, two seconds of them at "       \
+                    "once. 0 = unlimited."),                                                       \
+        OPTION_RATE(s, at requests, "requests", "0", "0", OPT_MAX, OPT_RELOAD,                     \
+                    "Requests per second, two seconds of them at once. 0 = unlimited.")
+
+static const struct option rate_rows[] = {RATE_ROWS(struct rate_conf, ), OPTION_END};
+static const struct option_group signal_limit_options[SIGNAL_COUNT] = {
+#define ROW(id, name, ...)                                                                         \
+    [SIGNAL_##id] = {name, "Limits for " name " alone, besides those for all signals.", rate_rows},
+    SIGNALS(ROW)
+#undef ROW
+};
+
+static const struct option limits_rows[] = {
+    RATE_ROWS(struct limits_conf, all.),
+    OPTION_SIZE(struct limits_conf, in_flight, "in_flight", "64MB", "64KiB", OPT_MAX, OPT_RELOAD,
+                "Bytes on their way to Kafka at once; beyond, senders are told to come back."),
+    OPTION_DURATION(struct limits_conf, wait, "wait", "500ms", "0s", "1m", OPT_RELOAD,
+                    "How long a request over a limit may wait before it is refused."),
+#define ROW(id, name, ...)                                                                         \
+    {name,                                                                                         \
+     OPT_GROUP,                                                                                    \
+     offsetof(struct limits_conf, signal[SIGNAL_##id]),                                            \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     0,                                                                                            \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     &signal_limit_options[SIGNAL_##id],                                                           \
+     0},
+    SIGNALS(ROW)
+#undef ROW
+        OPTION_END,
+};
+static const struct option_group limits_options = {
+    "limits", "What the tenant may send; for all signals together unless a signal is named.",
+    limits_rows};
+
+static const struct option topics_rows[] = {
+    OPTION_UINT(struct topics_conf, partitions, "partitions", "2", "1", "1000", 0,
+                "Partitions of each of the tenant's topics when they are made."),
+    OPTION_DURATION(struct topics_conf, retention, "retention", "6h", "1m", "365d", 0,
+                    "How long Kafka keeps records: the longest outage of the database that loses "
+                    "nothing."),
+    OPTION_DURATION(struct topics_conf, dlq_retention, "dlq_retention", "7d", "1m", "3650d", 0,
+                    "How long Kafka keeps dead letters."),
+    OPTION_END,
+};
+static const struct option_group topics_options = {"topics", "The tenant's Kafka topics.",
+                                                   topics_rows};
+
+static const struct option database_rows[] = {
+    OPTION_ENUM(struct database_conf, kind, "kind", "sqlite", database_kinds, 0,
+                "Kind of the tenant's database."),
+    OPTION_STRING(struct database_conf, path, "path", "", 0,
+                  "SQLite: the database file, relative to the state folder. \"\" = "
+                  "databases/<id>.db."),
+    OPTION_DURATION(struct database_conf, busy_timeout, "busy_timeout", "5s", "0s", "10m", 0,
+                    "SQLite: how long a write waits for another process's lock."),
+    OPTION_END,
+};
+static const struct option_group database_options = {"database", "Where the tenant's rows go.",
+                                                     database_rows};
+
+static const struct option retry_rows[] = {
+    OPTION_UINT(struct retry_conf, attempts, "attempts", "5", "1", "1000", 0,
+                "Attempts at a record that is refused for its data, before it becomes a dead "
+                "letter. Outages are retried for ever."),
+    OPTION_DURATION(struct retry_conf, backoff_max, "backoff_max", "30s", "10ms", "1h", 0,
+                    "Longest pause between two attempts."),
+    OPTION_END,
+};
+static const struct option_group retry_options = {"retry", "What is done after a failed write.",
+                                                  retry_rows};
+
+static const struct option tenant_rows[] = {
+    OPTION_STRING(struct tenant_conf, id, "id", NULL, OPT_REQUIRED,
+                  "Name of the tenant in topics, groups and files: 1-63 of a-z, 0-9, '-', '_'. The "
+                  "file is named <id>.conf."),
+    OPTION_STRING(struct tenant_conf, label, "label", "", OPT_RELOAD, "A name for people."),
+    OPTION_GROUP(struct tenant_conf, limits, &limits_options, 0),
+    OPTION_GROUP(struct tenant_conf, topics, &topics_options, 0),
+    OPTION_GROUP(struct tenant_conf, database, &database_options, 0),
+    OPTION_GROUP(struct tenant_conf, retry, &retry_options, 0),
+    OPTION_END,
+};
+static const struct option_group tenant_group = {"tenant", "One tenant.", tenant_rows};
+
+static const struct option tenant_file_rows[] = {
+    OPTION_GROUP(struct tenant_file, tenant, &tenant_group, 0),
+    OPTION_END,
+};
+const struct option_group tenant_options = {"tenants.d/<id>.conf", "The file of one tenant.",
+                                            tenant_file_rows};
+
+const char *kafka_compression_name(int compression)
+{
+    for (const struct option_choice *c = compressions; c->text != NULL; c++)
+        if (c->value == compression)
+            return c->text;
+    return "none";
+}

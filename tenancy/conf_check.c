@@ -1,0 +1,215 @@
+#include "tenancy/tenancy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LONGEST_PREFIX 100 /* with the longest tenant id and signal a topic stays below 249 */
+
+/* What is being checked, for the "file:line: option" in front of a sentence. */
+struct check {
+    const char *file;
+    const struct option_origins *where;
+    struct arena *a;
+    struct errbuf *err;
+};
+
+static int fail(const struct check *c, const char *option, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int fail(const struct check *c, const char *option, const char *format, ...)
+{
+    char sentence[ERRBUF_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof(sentence), format, args);
+    va_end(args);
+    const struct option_origin *o = c->where ? option_origin(c->where, option) : NULL;
+    if (o != NULL)
+        return errbuf_set(c->err, EINVAL, "%s:%d: %s: %s", c->file, o->line, option, sentence);
+    return errbuf_set(c->err, EINVAL, "%s: %s: %s", c->file, option, sentence);
+}
+
+const char *conf_folder(const char *file, struct arena *a)
+{
+    const char *slash = strrchr(file, '/');
+    if (slash == NULL)
+        return ".";
+    return arena_strdup(a, slice_of(file, slash == file ? 1 : (size_t)(slash - file)));
+}
+
+const char *conf_path(const char *folder, const char *path, struct arena *a)
+{
+    if (path[0] == '/' || strcmp(folder, ".") == 0)
+        return arena_strdup(a, slice_str(path));
+    size_t size = strlen(folder) + strlen(path) + 2;
+    char *joined = arena_alloc(a, size);
+    if (joined != NULL)
+        snprintf(joined, size, "%s%s%s", folder, strcmp(folder, "/") == 0 ? "" : "/", path);
+    return joined;
+}
+
+/* host:port or [v6]:port, a host there and a port in range. Returns the host. */
+static int split_address(const struct check *c, const char *option, const char *address,
+                         struct slice *ret_host)
+{
+    const char *colon = strrchr(address, ':');
+    if (colon == NULL || colon == address)
+        return fail(c, option, "\"%.100s\" is not an address and port, like \"0.0.0.0:4317\"",
+                    address);
+    struct slice host = slice_of(address, (size_t)(colon - address));
+    bool bracketed = host.len > 2 && host.at[0] == '[' && host.at[host.len - 1] == ']';
+    if (bracketed)
+        host = slice_of(host.at + 1, host.len - 2);
+    else if (memchr(host.at, ':', host.len) != NULL)
+        return fail(c, option, "\"%.100s\": an IPv6 address stands in brackets, like \"[::]:4317\"",
+                    address);
+    size_t digits = strspn(colon + 1, "0123456789");
+    if (digits == 0 || digits > 5 || colon[1 + digits] != 0 || atoi(colon + 1) > 65535)
+        return fail(c, option, "\"%.100s\": the port is a number up to 65535", address);
+    *ret_host = host;
+    return 0;
+}
+
+static bool is_loopback(struct slice host)
+{
+    return slice_starts(host, SLICE_LIT("127.")) || slice_eq(host, SLICE_LIT("::1")) ||
+           slice_ieq(host, SLICE_LIT("localhost"));
+}
+
+static int default_listeners(const struct check *c, struct router_conf *r)
+{
+    struct listen_conf *listen = arena_calloc(c->a, 2, sizeof(*listen));
+    if (listen == NULL)
+        return errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+    listen[0] = (struct listen_conf){.address = "0.0.0.0:4317", .tls = true};
+    listen[1] = (struct listen_conf){.address = "0.0.0.0:4318", .tls = true};
+    r->listen = (struct option_list){listen, 2};
+    return 0;
+}
+
+static int check_listeners(const struct check *c, struct router_conf *r)
+{
+    if (r->listen.n == 0)
+        return default_listeners(c, r);
+    for (size_t i = 0; i < r->listen.n; i++) {
+        struct listen_conf *l = (struct listen_conf *)r->listen.at + i;
+        struct slice host;
+        char option[48];
+        snprintf(option, sizeof(option), "router.listen[%zu].address", i);
+        int rc = split_address(c, option, l->address, &host);
+        if (rc < 0)
+            return rc;
+        if (!l->tls && !l->insecure && !is_loopback(host))
+            return fail(c, option,
+                        "\"%.100s\" is not on loopback, and without TLS keys and telemetry would "
+                        "cross the network readable by anyone: use TLS, or set insecure = true",
+                        l->address);
+        l->insecure |= !l->tls;
+        l->tls = !l->insecure;
+    }
+    return 0;
+}
+
+static int check_admin(const struct check *c, const char *option, const char *address)
+{
+    struct slice host;
+    return address[0] == 0 ? 0 : split_address(c, option, address, &host);
+}
+
+static int check_router(const struct check *c, struct router_conf *r)
+{
+    int rc = check_listeners(c, r);
+    if (rc == 0)
+        rc = check_admin(c, "router.admin", r->admin);
+    if (rc < 0)
+        return rc;
+    if (r->key_headers.n == 0)
+        return fail(c, "router.key_headers", "at least one header must be able to carry the key");
+    if (r->max_buffered < r->max_body)
+        return fail(c, "router.max_buffered", "one body of router.max_body must fit into it");
+    return 0;
+}
+
+/* Topics hold letters, digits, '.', '_' and '-'; '_' and '.' collide in Kafka's metric names, so
+ * that two prefixes that differ in them alone cannot share a cluster. */
+static int check_prefix(const struct check *c, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (len == 0 || len > LONGEST_PREFIX || prefix[0] == '.' ||
+        strspn(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != len)
+        return fail(c, "kafka.prefix",
+                    "a topic prefix is 1-%d letters, digits, '.', '_' and '-' and does not begin "
+                    "with '.'",
+                    LONGEST_PREFIX);
+    return 0;
+}
+
+static int check_sizes(const struct check *c, const struct conf *conf)
+{
+    if (conf->kafka.queue_bytes < 2 * conf->record.max_bytes)
+        return fail(c, "kafka.queue_bytes", "two records of record.max_bytes must fit into it");
+    if (conf->consumer.batch_bytes > conf->consumer.memory / 2)
+        return fail(c, "consumer.batch_bytes",
+                    "two batches, one being filled and one being written, must fit into "
+                    "consumer.memory");
+    return 0;
+}
+
+static int resolve_paths(const struct check *c, struct conf *conf)
+{
+    const char **paths[] = {&conf->state, &conf->tenants, &conf->keys, &conf->router.certificate,
+                            &conf->router.private_key};
+    static const char *const options[] = {"state", "tenants", "keys", "router.certificate",
+                                          "router.private_key"};
+    const char *folder = conf_folder(c->file, c->a);
+    for (size_t i = 0; folder != NULL && i < sizeof(paths) / sizeof(paths[0]); i++) {
+        if (**paths[i] == 0)
+            return fail(c, options[i], "the path is empty");
+        *paths[i] = conf_path(folder, *paths[i], c->a);
+        if (*paths[i] == NULL)
+            folder = NULL;
+    }
+    return folder ? 0 : errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+}
+
+int conf_finish(struct conf *c, const char *file, const struct option_origins *where,
+                struct arena *a, struct errbuf *err)
+{
+    struct check check = {file, where, a, err};
+    int rc = resolve_paths(&check, c);
+    if (rc == 0)
+        rc = check_router(&check, &c->router);
+    if (rc == 0)
+        rc = check_admin(&check, "supervisor.admin", c->supervisor.admin);
+    if (rc == 0)
+        rc = check_prefix(&check, c->kafka.prefix);
+    return rc == 0 ? check_sizes(&check, c) : rc;
+}
+
+static int default_database_path(const struct check *c, struct tenant_conf *t)
+{
+    size_t size = strlen(t->id) + sizeof("databases/.db");
+    char *path = arena_alloc(c->a, size);
+    if (path == NULL)
+        return errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+    snprintf(path, size, "databases/%s.db", t->id);
+    t->database.path = path;
+    return 0;
+}
+
+int tenant_conf_finish(struct tenant_conf *t, const char *file, const char *id, const char *state,
+                       const struct option_origins *where, struct arena *a, struct errbuf *err)
+{
+    struct check check = {file, where, a, err};
+    struct errbuf why = ERRBUF_INIT;
+    if (tenant_id_check(slice_str(t->id), &why) < 0)
+        return fail(&check, "tenant.id", "%s", why.text);
+    if (strcmp(t->id, id) != 0)
+        return fail(&check, "tenant.id", "the file of tenant \"%s\" is to be named %s.conf", t->id,
+                    t->id);
+    if (t->database.path[0] == 0 && default_database_path(&check, t) < 0)
+        return -ENOMEM;
+    t->database.path = conf_path(state, t->database.path, a);
+    return t->database.path ? 0 : errbuf_set(err, ENOMEM, "%s: out of memory", file);
+}
