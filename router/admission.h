@@ -23,5 +23,8 @@ void admission_refuse(struct request *req, enum outcome outcome, const char *mes
 /* The client is gone (connection lost, RST_STREAM, our body timeout): nobody to answer. `why` is
  * OUTCOME_CLIENT_GONE or OUTCOME_BODY_STALLED. */
 void admission_gone(struct request *req, enum outcome why);
+/* Gives back all that the request holds: its body, the bytes it counted, its snapshot. For
+ * request_unref at zero, nobody else. */
+void admission_release(struct request *req);
 
 #endif

@@ -10,6 +10,7 @@
 
 struct router;
 struct snapshot;
+struct inflater;
 
 /* A deadline: embed it, zeroed; `fire` runs once on the loop thread when it is due. */
 struct loop_timer {
@@ -29,7 +30,9 @@ struct loop {
     h2o_evloop_t *evloop;
     unsigned index;
     uint64_t now_ns;           /* monotonic, taken once per turn */
-    struct snapshot *snapshot; /* a reference of this loop; swapped by a message on reload */
+    struct snapshot *snapshot; /* a reference of this loop; swapped by a message on reload, after
+                                * FAULT_POINT("between_reload_and_use") */
+    struct inflater *inflater; /* admission makes it when first needed; loop.c frees it */
     struct loop_private *p;    /* heap, queue, connections: loop.c */
 };
 

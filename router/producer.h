@@ -8,30 +8,35 @@
 #ifndef ROUTER_PRODUCER_H
 #define ROUTER_PRODUCER_H
 
+#include "router/outcome.h"
 #include "tenancy/tenancy.h"
 
 #include <librdkafka/rdkafka.h>
 
 struct producers;
 
-struct producer_record {
-    struct slice value;          /* borrowed until done */
-    const struct tenant *tenant; /* its topic and id are copied by librdkafka */
-    enum signal signal;
-    struct slice key_id; /* public id of the ingestion key */
-    uint64_t received_ns, items;
-    uint8_t request_hash[16];
-};
-
 /* Runs exactly once per accepted record, on a producer thread (never inside producer_send): post to
  * the owning loop, nothing else. `possibly_persisted`: Kafka may have it although it failed. */
 typedef void producer_done_fn(void *arg, rd_kafka_resp_err_t error, bool possibly_persisted);
 
+/* Kept by the caller, unchanged, from producer_send until `done`. */
+struct producer_record {
+    struct slice value;
+    const struct tenant *tenant; /* read by producer_send only, like key_id */
+    enum signal signal;
+    struct slice key_id; /* public id of the ingestion key */
+    uint64_t received_ns, items;
+    uint8_t request_hash[16];
+    producer_done_fn *done;
+    void *arg;
+};
+
 struct producers *producers_new(const struct conf *conf, const char *brokers, struct errbuf *err);
 /* 0, or what went wrong at once (then `done` does not run): QUEUE_FULL, MSG_SIZE_TOO_LARGE, ...
  * Thread: any. */
-rd_kafka_resp_err_t producer_send(struct producers *p, const struct producer_record *r,
-                                  producer_done_fn *done, void *arg);
+rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r);
+/* What an error of producer_send or `done` means to the sender. */
+enum outcome producer_outcome(rd_kafka_resp_err_t error);
 /* Fetches metadata of a tenant's topics ahead, so that the first request is not slow. Thread: any.
  */
 void producers_warm(struct producers *p, const struct tenant *t);

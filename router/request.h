@@ -6,9 +6,8 @@
  *   admission_headers(req)       ──▶  route, key, cheap limits; may answer at once
  *   admission_data(req, n)       ──▶  before each piece of body is appended: ceilings; may answer
  *   admission_body(req)          ──▶  body is whole: decompress, scan, limits, produce; answers
- * later admission_gone(req)          ──▶  the client went away or reset the stream before the
- * answer transport->answer(req, a)    ◀──  exactly once per request, unless admission_gone came
- * first
+ *   admission_gone(req, why)     ──▶  the client went away before the answer
+ *   transport->answer(req, a)    ◀──  exactly once per request, unless admission_gone came first
  *
  * After an answer the transport calls no admission function for this request any more.
  * Ownership: refcounted; the transport holds one reference, admission one while Kafka or a timer
@@ -73,24 +72,25 @@ struct request {
     bool grpc_compressed; /* the flag of that prefix */
 
     /* admission's */
-    enum signal signal;
-    struct snapshot *snapshot; /* a reference */
+    struct snapshot *snapshot; /* a reference, from the headers on */
     const struct tenant *tenant;
     const struct key *key;
-    uint64_t deadline_ns; /* monotonic; when we answer at the latest */
-    uint64_t buffered;    /* bytes counted into the global body budget */
-    uint64_t in_flight;   /* bytes counted into the tenant's in-flight cap */
-    uint64_t items;
-    bool answered, gone, produced;
-    struct loop_timer timer;       /* limits.wait or deadline */
-    struct loop_message delivered; /* from the producer's thread */
-    int delivery_error;            /* rd_kafka_resp_err_t, 0 = confirmed */
-    bool possibly_persisted;
+    enum signal signal;            /* valid once `routed` */
+    bool routed, own_deadline;     /* own_deadline: deadline_ns comes from grpc-timeout */
+    bool answered, gone, produced; /* produced: Kafka has the body, its report is to come */
+    uint8_t coding;                /* enum coding of admission_headers.c */
+    uint64_t deadline_ns;          /* monotonic; when we answer at the latest; 0 = not set yet */
+    uint64_t not_before_ns;        /* monotonic; a limit lets it pass then */
+    uint64_t buffered;             /* bytes counted into the global body budget */
+    uint64_t in_flight;            /* bytes counted into the tenant's in-flight cap */
+    uint64_t received, items;      /* body bytes as received; items once scanned */
+    struct loop_timer timer;       /* deadline or not_before */
+    struct delivery *delivery;     /* of admission_deliver.c, in the arena */
 };
 
 struct request *request_new(struct loop *l, const struct transport_ops *transport, void *stream);
 void request_ref(struct request *req);
-void request_unref(struct request *req); /* frees at zero and returns what it had counted */
+void request_unref(struct request *req); /* frees at zero, after admission_release */
 /* Copies a header into the request, name in lower case. -E2BIG above the count or
  * router.max_header_bytes. */
 int request_add_header(struct request *req, struct slice name, struct slice value);

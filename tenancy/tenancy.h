@@ -25,10 +25,12 @@ struct tenant_limit_states {
     struct limit_state bytes, items, requests;
 };
 
+struct tenant_metrics;
 struct tenant_runtime {
     char *id;
     struct tenant_limit_states limits[LIMIT_SCOPE_COUNT];
-    _Atomic uint64_t in_flight; /* bytes from admission to delivery report */
+    _Atomic uint64_t in_flight;               /* bytes from admission to delivery report */
+    _Atomic(struct tenant_metrics *) metrics; /* router/metrics.c makes and frees it */
 };
 
 struct tenant {

@@ -1,0 +1,44 @@
+/* What the router counts. Every request is counted once, when it is answered or its client is gone,
+ * by tenant, signal and outcome; a request whose tenant or signal is not known (yet) has an empty
+ * label. Bytes are those of the payload: decompressed if it came to that, else as received.
+ * Thread: any. Locks: none, but for the first request of a tenant, signal and outcome. */
+#ifndef ROUTER_METRICS_H
+#define ROUTER_METRICS_H
+
+#include "base/buf.h"
+#include "otlp/signal.h"
+#include "router/outcome.h"
+
+struct router;
+struct router_metrics;
+struct tenant_runtime;
+struct snapshot;
+
+struct router_metrics *router_metrics_new(void); /* NULL when out of memory */
+/* After tenancy_close or never again used runtimes; NULL is fine. */
+void router_metrics_free(struct router_metrics *m);
+
+struct request_counts {
+    enum outcome outcome;
+    uint64_t items, bytes;
+};
+/* One request has ended. `rt` may be NULL, `signal` SIGNAL_COUNT: unknown. */
+void router_count_request(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
+                          const struct request_counts *c);
+/* Items that Kafka has or may have although their sender was not told success. */
+void router_count_possible_duplicates(struct router_metrics *m, struct tenant_runtime *rt,
+                                      enum signal signal, uint64_t items);
+/* A request was slowed down by a limit instead of refused. */
+void router_count_waited(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal);
+/* Why a key was refused, by enum auth_verdict. */
+void router_count_auth(unsigned verdict);
+/* A delivery report came `ns` after its record was handed over. */
+void router_observe_ack(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
+                        uint64_t ns);
+
+/* Sets the gauges that are read off the router's state when someone looks. */
+void router_metrics_sample(struct router *r, const struct snapshot *s);
+/* The counts of one tenant as JSON: {"traces":{"accepted":{...},"refused":{...}},...}. */
+void router_metrics_json(struct router_metrics *m, struct tenant_runtime *rt, struct buf *out);
+
+#endif
