@@ -1,11 +1,6 @@
 #include "base/log_repeat.h"
 
-static uint64_t hash_text(uint64_t h, const char *text)
-{
-    for (; *text != 0; text++)
-        h = (h ^ (uint8_t)*text) * 1099511628211ull; /* FNV-1a */
-    return (h ^ 0xFF) * 1099511628211ull;
-}
+#include "base/hash.h"
 
 static void copy_key(char *out, const char *key)
 {
@@ -37,7 +32,7 @@ bool log_repeat_note(struct log_repeat_table *t, enum log_level level, const cha
 {
     char key[LOG_REPEAT_KEY_SIZE];
     copy_key(key, full_key);
-    uint64_t hash = hash_text(hash_text(14695981039346656037ull, message), key);
+    uint64_t hash = hash_slice(hash_slice(HASH_START, slice_str(message)), slice_str(key));
     struct log_repeat *r = find_slot(t, hash, message, key);
     memset(ret_evicted, 0, sizeof(*ret_evicted));
     if (r->message == NULL || r->hash != hash || strcmp(r->message, message) != 0 ||

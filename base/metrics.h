@@ -13,6 +13,8 @@
 #define METRICS_SHARDS     8
 #define METRICS_MAX_SERIES 200000
 #define METRICS_MAX_LABELS 4
+#define METRICS_BUCKETS                                                                            \
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 
 enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 
@@ -27,18 +29,20 @@ struct metric_series; /* opaque; lives until the process ends */
 
 /* Finds or makes the series of `m` (a static row) for these label values (as many as m->labels,
  * copied). Locks: the registry's. Never NULL: past the ceiling all further sets share one hidden
- * series. */
+ * series. Bytes that are not UTF-8 are replaced, and a value is cut at 256 bytes. */
 struct metric_series *metric_series(const struct metric *m, const char *const *values);
-/* Counter: adds. Gauge: sets (`metric_set`). Histogram: one observation, in seconds
- * (buckets 1 ms ... 60 s, as METRICS_BUCKETS). */
+/* Counter: adds. Gauge: sets (`metric_set`). Histogram: one observation, in seconds (upper bounds
+ * of its buckets: METRICS_BUCKETS). */
 void metric_add(struct metric_series *s, uint64_t n);
 void metric_set(struct metric_series *s, double value);
 void metric_observe(struct metric_series *s, double seconds);
-uint64_t metric_read(struct metric_series *s); /* a counter's sum */
-/* Appends all series as Prometheus text. */
+/* A counter's sum, a gauge's whole part, how many a histogram observed. */
+uint64_t metric_read(struct metric_series *s);
+/* Appends all series as Prometheus text. Takes no lock, so that a scrape delays nobody. */
 void metrics_write(struct buf *out);
 /* Forgets all series of tables with this label value, e.g. when a tenant is removed: they are no
- * longer written; the handles stay valid. */
+ * longer written; the handles stay valid. Asking for such a series again shows it again, counting
+ * on from where it was. Locks: the registry's. */
 void metrics_forget(const char *label, const char *value);
 
 #endif
