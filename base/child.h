@@ -1,5 +1,7 @@
 /* Child processes: started with a parent-death signal, so that no orphan outlives a killed parent,
- * and reaped by pid. The caller is single-threaded or calls from one thread. */
+ * and reaped by pid. Linux ties that signal to the thread that started the child, so this is a
+ * thread that lives as long as the process: the main one. A child stays in the process group: a
+ * Ctrl-C reaches it directly. */
 #ifndef BASE_CHILD_H
 #define BASE_CHILD_H
 
