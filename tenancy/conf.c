@@ -13,7 +13,7 @@ static const struct option_choice database_kinds[] = {{"sqlite", DATABASE_SQLITE
 
 static const struct option log_rows[] = {
     OPTION_ENUM(struct log_conf, level, "level", "info", log_levels, OPT_RELOAD,
-                "The least important event that is written: error, warn, info or debug."),
+                "The least important event that is written."),
     OPTION_ENUM(struct log_conf, format, "format", "logfmt", log_formats, OPT_RELOAD,
                 "One line per event as logfmt (for people) or json (for log stores)."),
     OPTION_END,
@@ -102,7 +102,7 @@ static const struct option kafka_rows[] = {
                 "Replicas of topics that are made. 0 = 3, fewer with a warning on a cluster of "
                 "fewer brokers."),
     OPTION_ENUM(struct kafka_conf, compression, "compression", "lz4", compressions, 0,
-                "How producers compress batches: none, lz4, zstd, snappy or gzip."),
+                "How producers compress batches."),
     OPTION_UINT(struct kafka_conf, producers, "producers", "2", "1", "64", 0,
                 "Producer handles. Each compresses on a thread of its own; a tenant always uses "
                 "the same one."),
@@ -186,15 +186,15 @@ const struct option_group conf_options = {"tenantry.conf", "The file of the whol
 
 /* The four rows of a rate_conf that lies at `at` of struct s, for all signals or for one. */
 #define RATE_ROWS(s, at)                                                                           \
-    OPTION_RATE(s, at rate, "rate", "0", "0", OPT_MAX, OPT_RELOAD | OPT_BYTES,                     \
+    OPTION_RATE(s, at rate, "rate", "0", NULL, OPT_MAX, OPT_RELOAD | OPT_BYTES,                    \
                 "Bytes per second after decompression. 0 = unlimited."),                           \
-        OPTION_SIZE(s, at burst, "burst", "0", "0", OPT_MAX, OPT_RELOAD,                           \
+        OPTION_SIZE(s, at burst, "burst", "0", NULL, OPT_MAX, OPT_RELOAD,                          \
                     "Bytes that may come at once. 0 = two seconds of the rate; never below "       \
                     "record.max_bytes."),                                                          \
-        OPTION_RATE(s, at items, "items", "0", "0", OPT_MAX, OPT_RELOAD,                           \
+        OPTION_RATE(s, at items, "items", "0", NULL, OPT_MAX, OPT_RELOAD,                          \
                     "Spans, data points and log records per second, two seconds of them at "       \
                     "once. 0 = unlimited."),                                                       \
-        OPTION_RATE(s, at requests, "requests", "0", "0", OPT_MAX, OPT_RELOAD,                     \
+        OPTION_RATE(s, at requests, "requests", "0", NULL, OPT_MAX, OPT_RELOAD,                    \
                     "Requests per second, two seconds of them at once. 0 = unlimited.")
 
 static const struct option rate_rows[] = {RATE_ROWS(struct rate_conf, ), OPTION_END};

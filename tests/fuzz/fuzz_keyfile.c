@@ -1,0 +1,37 @@
+/* Any bytes as a key file: refused with a sentence, or read; what is read prints to a text that
+ * reads as the same keys. */
+#include "tenancy/keyfile.h"
+
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static bool same(const struct key *a, const struct key *b)
+{
+    return strcmp(a->id, b->id) == 0 && memcmp(a->hash, b->hash, KEY_HASH_SIZE) == 0 &&
+           strcmp(a->label, b->label) == 0 && a->created_s == b->created_s &&
+           a->expires_s == b->expires_s && a->signals == b->signals && a->revoked == b->revoked &&
+           a->revoked_s == b->revoked_s;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena a = ARENA_INIT;
+    struct buf text = BUF_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct key *keys, *again;
+    size_t n, n_again;
+    if (keyfile_parse(slice_of(data, size), "fuzz", &a, &keys, &n, &err) == 0) {
+        keyfile_print(keys, n, &text);
+        if (keyfile_parse(buf_slice(&text), "fuzz", &a, &again, &n_again, &err) < 0 || n != n_again)
+            abort();
+        for (size_t i = 0; i < n; i++)
+            if (!same(&keys[i], &again[i]))
+                abort();
+    } else if (err.text[0] == 0) {
+        abort();
+    }
+    buf_release(&text);
+    arena_release(&a);
+    return 0;
+}

@@ -1,0 +1,164 @@
+#include "tenancy/keystore.h"
+
+#include "base/file.h"
+#include "temp_folder.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#define HASH  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define KEY_A "id=AAAAAAAA sha256=" HASH " created=1 expires=2 revoked=3 signals=logs label=a b\n"
+#define KEY_B                                                                                      \
+    "id=BBBBBBBB sha256=" HASH " created=4 expires=0 revoked=0 signals=traces,metrics,logs "       \
+                               "label=\n"
+
+static void test_reads_and_prints(void **state)
+{
+    (void)state;
+    struct arena a = ARENA_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct key *keys;
+    size_t n;
+    int rc = keyfile_parse(SLICE_LIT("# a comment\n\n" KEY_A KEY_B), "f", &a, &keys, &n, &err);
+    assert_int_equal(rc, 0);
+    assert_int_equal(n, 2);
+    assert_string_equal(keys[0].id, "AAAAAAAA");
+    assert_string_equal(keys[0].label, "a b");
+    assert_true(keys[0].revoked && keys[0].revoked_s == 3 && keys[0].expires_s == 2);
+    assert_int_equal(keys[0].signals, 1u << SIGNAL_LOGS);
+    assert_int_equal(keys[0].hash[0], 0xba);
+    assert_string_equal(keys[1].label, "");
+    assert_false(keys[1].revoked);
+    struct buf out = BUF_INIT;
+    keyfile_print(keys, n, &out);
+    assert_non_null(strstr(buf_cstr(&out), KEY_A KEY_B));
+    buf_release(&out);
+    arena_release(&a);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        const char *text, *sentence;
+    } rows[] = {
+        {__LINE__, "x\n", "f:1: a name=value"},
+        {__LINE__, "# c\nid=AAAAAAAA\n", "f:2: sha256 is missing"},
+        {__LINE__, "id=AAAAAAA sha256=", "f:1: id: this is not a key id"},
+        {__LINE__, "id=AAAAAAAA id=AAAAAAAA", "id stands twice"},
+        {__LINE__, "id=AAAAAAAA  sha256=" HASH, "a name=value"},
+        {__LINE__, "id=AAAAAAAA sha256=12", "sha256: this is not 64"},
+        {__LINE__,
+         "id=AAAAAAAA sha256=BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+         "sha256: this is not 64"},
+        {__LINE__, "created=", "created: this is not a time"},
+        {__LINE__, "expires=-1", "expires: this is not a time"},
+        {__LINE__, "revoked=9999999999999999999", "revoked: this is not a time"},
+        {__LINE__, "signals=logs,logs", "signals: logs stands twice"},
+        {__LINE__, "signals=log", "signals: \"log\" is not a signal"},
+        {__LINE__, "signals=", "signals: \"\" is not a signal"},
+        {__LINE__, "label=\x01", "label: a label holds no control"},
+        {__LINE__, "label=a ", "label: a label does not begin or end"},
+        {__LINE__, "colour=red", "a name=value"},
+        {__LINE__, KEY_A KEY_A, "f: key AAAAAAAA stands twice"},
+        {__LINE__,
+         "id=AAAAAAAA sha256=" HASH " created=1 expires=2 revoked=3 signals=logs label=a\r\n",
+         "control"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena a = ARENA_INIT;
+        struct errbuf err = ERRBUF_INIT;
+        struct key *keys;
+        size_t n;
+        if (keyfile_parse(slice_str(rows[i].text), "f", &a, &keys, &n, &err) != -EINVAL ||
+            strstr(err.text, rows[i].sentence) == NULL)
+            fail_msg("row at line %d: \"%s\"", rows[i].line, err.text);
+        arena_release(&a);
+    }
+}
+
+static void test_issue_list_revoke(void **state)
+{
+    (void)state;
+    struct temp_folder f = temp_folder_make();
+    struct arena a = ARENA_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct key k = {.label = "web", .signals = 7}, *keys;
+    char keys_d[512], path[512], text[KEY_TEXT_LENGTH + 1], tenant[64];
+    size_t n;
+    temp_path(&f, "keys.d", keys_d);
+    assert_int_equal(keystore_list(keys_d, "acme", &a, &keys, &n, &err), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(keystore_issue(keys_d, "acme", &k, text, &err), 0);
+    assert_int_equal(keystore_issue(keys_d, "beta", &k, text, &err), 0);
+    assert_int_equal(keystore_issue(keys_d, "acme", &k, text, &err), 0);
+    assert_int_equal(keystore_list(keys_d, "acme", &a, &keys, &n, &err), 0);
+    assert_int_equal(n, 2);
+    assert_string_equal(keys[1].id, k.id);
+    struct stat st;
+    assert_int_equal(stat(temp_path(&f, "keys.d/acme.keys", path), &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+
+    temp_write(&f, "keys.d/aaaa.keys", "broken"); /* stands in nobody else's way */
+    assert_int_equal(keystore_revoke(keys_d, k.id, tenant, sizeof(tenant), &err), 0);
+    assert_string_equal(tenant, "acme");
+    assert_int_equal(keystore_revoke(keys_d, k.id, tenant, sizeof(tenant), &err), 1);
+    assert_int_equal(keystore_list(keys_d, "acme", &a, &keys, &n, &err), 0);
+    assert_true(!keys[0].revoked && keys[1].revoked && keys[1].revoked_s > 0);
+    assert_int_equal(keystore_issue(keys_d, "beta", &k, text, &err), 0);
+    assert_int_equal(unlink(temp_path(&f, "keys.d/aaaa.keys", path)), 0);
+    assert_int_equal(keystore_revoke(keys_d, "00000000", tenant, sizeof(tenant), &err), -ENOENT);
+    arena_release(&a);
+    temp_folder_remove(&f);
+}
+
+static void issue_many(const char *folder, int count)
+{
+    struct key k = {.label = "", .signals = 1};
+    char text[KEY_TEXT_LENGTH + 1];
+    struct errbuf err = ERRBUF_INIT;
+    while (count-- > 0)
+        if (keystore_issue(folder, "acme", &k, text, &err) < 0)
+            _exit(1);
+    _exit(0);
+}
+
+static void test_commands_at_once_lose_nothing(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 4, EACH = 10 };
+    struct temp_folder f = temp_folder_make();
+    struct arena a = ARENA_INIT;
+    struct key *keys;
+    size_t n;
+    for (int i = 0; i < PROCESSES; i++)
+        if (fork() == 0)
+            issue_many(f.path, EACH);
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        wait(&status);
+        assert_int_equal(status, 0);
+    }
+    assert_int_equal(keystore_list(f.path, "acme", &a, &keys, &n, NULL), 0);
+    assert_int_equal(n, PROCESSES * EACH);
+    arena_release(&a);
+    temp_folder_remove(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reads_and_prints),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_issue_list_revoke),
+        cmocka_unit_test(test_commands_at_once_lose_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
