@@ -1,6 +1,7 @@
-/* A small HTTP/1.1 server for operators on a thread of its own: GET only, one short answer per
- * connection, bounded sizes and times. It keeps answering when the program's own loops are busy.
- * Listens on loopback unless configured otherwise. */
+/* A small HTTP/1.1 server for operators on a thread of its own: GET and HEAD only, one
+ * answer per connection, bounded sizes, times (5 s to ask, 5 s to take the answer) and connections.
+ * It keeps answering when the program's own loops are busy. Listens on loopback unless configured
+ * otherwise. */
 #ifndef BASE_ADMIN_HTTP_H
 #define BASE_ADMIN_HTTP_H
 
