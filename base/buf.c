@@ -5,24 +5,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Whether `more` bytes of content fit under the ceiling. */
+static bool fits(const struct buf *b, size_t more)
+{
+    return !b->failed && more <= SIZE_MAX / 4 - b->len &&
+           (b->ceiling == 0 || more <= b->ceiling - b->len);
+}
+
+/* Capacity for `more` bytes behind len, whatever the ceiling. */
+static bool grow(struct buf *b, size_t more)
+{
+    if (b->len + more <= b->capacity)
+        return true;
+    size_t capacity = b->capacity ? b->capacity : 256;
+    while (capacity < b->len + more)
+        capacity *= 2;
+    uint8_t *at = realloc(b->at, capacity);
+    if (at == NULL)
+        return false;
+    b->at = at;
+    b->capacity = capacity;
+    return true;
+}
+
 uint8_t *buf_reserve(struct buf *b, size_t more)
 {
-    if (b->failed || more > SIZE_MAX / 4 - b->len ||
-        (b->ceiling != 0 && more > b->ceiling - b->len)) {
+    if (!fits(b, more) || !grow(b, more)) {
         b->failed = true;
         return NULL;
-    }
-    if (b->len + more > b->capacity) {
-        size_t capacity = b->capacity ? b->capacity : 256;
-        while (capacity < b->len + more)
-            capacity *= 2;
-        uint8_t *at = realloc(b->at, capacity);
-        if (at == NULL) {
-            b->failed = true;
-            return NULL;
-        }
-        b->at = at;
-        b->capacity = capacity;
     }
     return b->at ? b->at + b->len : NULL;
 }
@@ -61,16 +71,15 @@ int buf_printf(struct buf *b, const char *format, ...)
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
     va_end(args);
-    int rc = -ENOBUFS;
-    /* vsnprintf writes a NUL, so one byte more than counted must be there. */
-    uint8_t *to = n < 0 ? NULL : buf_reserve(b, (size_t)n + 1);
-    if (to != NULL) {
-        vsnprintf((char *)to, (size_t)n + 1, format, again);
+    /* vsnprintf writes a NUL: room for it, though it is no content and may pass the ceiling. */
+    if (n < 0 || !fits(b, (size_t)n) || !grow(b, (size_t)n + 1)) {
+        b->failed = true;
+    } else {
+        vsnprintf((char *)b->at + b->len, (size_t)n + 1, format, again);
         b->len += (size_t)n;
-        rc = 0;
     }
     va_end(again);
-    return rc;
+    return b->failed ? -ENOBUFS : 0;
 }
 
 void buf_consume(struct buf *b, size_t n)
@@ -87,14 +96,9 @@ const char *buf_cstr(struct buf *b)
 {
     if (b->failed || b->len == 0)
         return "";
-    if (b->len == b->capacity) {
-        uint8_t *at = realloc(b->at, b->capacity + 1);
-        if (at == NULL) {
-            b->failed = true;
-            return "";
-        }
-        b->at = at;
-        b->capacity++;
+    if (!grow(b, 1)) {
+        b->failed = true;
+        return "";
     }
     b->at[b->len] = 0;
     return (const char *)b->at;
