@@ -1,6 +1,8 @@
 #include "base/json.h"
+
 #include "base/utf8.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,9 +76,10 @@ void json_double(struct buf *out, double d)
         buf_append_str(out, d < 0 ? "\"-Infinity\"" : "\"Infinity\"");
         return;
     }
-    /* 15 digits always survive text -> double -> text, 17 always survive the other way round. */
+    /* 15 digits always survive text -> double -> text (fewer for a subnormal), 17 always survive
+     * the other way round. */
     char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = fabs(d) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, d);
         if (strtod(text, NULL) == d)
             break;
