@@ -36,7 +36,8 @@ struct tenant_runtime {
 struct tenant {
     const struct tenant_conf *conf;
     const char *id;
-    bool suspended; /* tenants.d/<id>.suspended exists */
+    bool suspended;               /* tenants.d/<id>.suspended exists */
+    const char *suspended_reason; /* "" when none was given */
     struct tenant_limits limits[LIMIT_SCOPE_COUNT];
     const char *topic[SIGNAL_COUNT]; /* "otlp.acme.logs"; from nowhere else */
     const char *dlq_topic;
@@ -53,27 +54,41 @@ struct snapshot {
     const struct conf *conf;
     const struct tenant *tenants; /* sorted by id */
     size_t n_tenants;
-    struct arena arena;          /* owns all of the above */
-    struct key_index *key_index; /* by key id */
+    const struct key_index *key_index; /* by key id */
+    struct entry **entries; /* what was read, shared with other snapshots: own the above */
+    size_t n_entries;
+    struct arena arena; /* owns the arrays */
 };
 
 struct tenancy;
 
 /* Reads `file` and the folders it names. `only` restricts it to one tenant's file and opens no
  * other's (the worker; it reads no keys either); NULL = all. The config's relative paths are
- * relative to the folder of `file`. NULL with a sentence on failure. */
+ * relative to the folder of `file`. NULL with a sentence when `file`, or the file of `only`, is
+ * wrong; without `only` a wrong tenant or key file is left out and told by tenancy_notices. */
 struct tenancy *tenancy_open(const char *file, const char *only, struct errbuf *err);
 void tenancy_close(struct tenancy *t);
 /* The current snapshot with a reference added. Thread: any. */
 struct snapshot *tenancy_acquire(struct tenancy *t);
+/* Its version, to acquire again only after a change. Thread: any. Locks: none. */
+uint64_t tenancy_version(const struct tenancy *t);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_release(struct snapshot *s); /* NULL is fine */
 /* True when files changed since the last read (stat only). Thread: the one that reloads. */
 bool tenancy_changed(struct tenancy *t);
 /* Reads again. 1 = a new snapshot is in use, 0 = nothing changed, negative = refused, sentence in
- * err and the running snapshot stays. A broken tenant file keeps that tenant's previous entry in
- * use; the others reload. Thread: one at a time. */
+ * err and the running snapshot stays. A broken tenant or key file keeps that file's previous entry
+ * in use; the others reload, so that there can be notices beside a 1. Thread: one at a time. */
 int tenancy_reload(struct tenancy *t, struct errbuf *err);
+
+/* What the last open or reload has to say besides its result; the owner logs it. */
+struct tenancy_notice {
+    bool refused; /* a file's content is not in use; else it takes effect after a restart */
+    const char *text;
+};
+/* All of them, valid until the next reload. A refusal that is the result of tenancy_reload is among
+ * them. Thread: the one that reloads. */
+const struct tenancy_notice *tenancy_notices(const struct tenancy *t, size_t *ret_n);
 
 const struct tenant *snapshot_tenant(const struct snapshot *s, struct slice id);
 

@@ -16,7 +16,7 @@
 #define KEY_A "id=AAAAAAAA sha256=" HASH " created=1 expires=2 revoked=3 signals=logs label=a b\n"
 #define KEY_B                                                                                      \
     "id=BBBBBBBB sha256=" HASH " created=4 expires=0 revoked=0 signals=traces,metrics,logs "       \
-                               "label=\n"
+    "label=\n"
 
 static void test_reads_and_prints(void **state)
 {

@@ -1,0 +1,44 @@
+#include "tenancy/runtime.h"
+
+#include "tenancy/source.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define BUCKETS 4096
+
+struct node {
+    struct tenant_runtime runtime;
+    struct node *next;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct node *buckets[BUCKETS];
+
+static struct node *node_new(const char *id)
+{
+    struct node *n = calloc(1, sizeof(*n));
+    char *copy = strdup(id);
+    if (n == NULL || copy == NULL) {
+        free(n);
+        free(copy);
+        return NULL;
+    }
+    n->runtime.id = copy;
+    return n;
+}
+
+struct tenant_runtime *tenant_runtime(const char *id)
+{
+    struct node **head = &buckets[source_version(slice_str(id)) % BUCKETS];
+    pthread_mutex_lock(&lock);
+    struct node *n = *head;
+    while (n != NULL && strcmp(n->runtime.id, id) != 0)
+        n = n->next;
+    if (n == NULL && (n = node_new(id)) != NULL) {
+        n->next = *head;
+        *head = n;
+    }
+    pthread_mutex_unlock(&lock);
+    return n ? &n->runtime : NULL;
+}

@@ -1,0 +1,212 @@
+#include "tenancy/snapshot.h"
+
+#include "tenancy/key_index.h"
+#include "tenancy/runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define BURST_SECONDS 2
+
+int entry_order(enum source_kind kind_a, const char *name_a, enum source_kind kind_b,
+                const char *name_b)
+{
+    return kind_a != kind_b ? (int)kind_a - (int)kind_b : strcmp(name_a, name_b);
+}
+
+struct entry *entry_find(struct entry *const *entries, size_t n, enum source_kind kind,
+                         const char *name)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = entry_order(entries[middle]->kind, entries[middle]->name, kind, name);
+        if (c == 0)
+            return entries[middle];
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static uint64_t seconds_of(uint64_t rate)
+{
+    return rate > UINT64_MAX / BURST_SECONDS ? UINT64_MAX : rate * BURST_SECONDS;
+}
+
+static struct tenant_limits limits_of(const struct rate_conf *r, uint64_t largest_record)
+{
+    uint64_t burst = r->burst ? r->burst : seconds_of(r->rate);
+    if (burst < largest_record)
+        burst = largest_record;
+    return (struct tenant_limits){
+        .bytes = {r->rate, burst},
+        .items = {r->items, seconds_of(r->items)},
+        .requests = {r->requests, seconds_of(r->requests)},
+    };
+}
+
+static void reset_changed(struct limit_state *s, const struct limit *now,
+                          const struct limit *before)
+{
+    if (now->rate != before->rate || now->burst != before->burst)
+        limit_reset(s);
+}
+
+static void reset_changed_limits(const struct tenant *t, const struct tenant *before)
+{
+    for (int i = 0; i < LIMIT_SCOPE_COUNT; i++) {
+        struct tenant_limit_states *s = &t->runtime->limits[i];
+        reset_changed(&s->bytes, &t->limits[i].bytes, &before->limits[i].bytes);
+        reset_changed(&s->items, &t->limits[i].items, &before->limits[i].items);
+        reset_changed(&s->requests, &t->limits[i].requests, &before->limits[i].requests);
+    }
+}
+
+static const char *join(struct arena *a, const char *prefix, const char *id, const char *suffix)
+{
+    size_t size = strlen(prefix) + strlen(id) + strlen(suffix) + 3;
+    char *out = arena_alloc(a, size);
+    if (out != NULL)
+        snprintf(out, size, "%s.%s%s%s", prefix, id, suffix[0] ? "." : "", suffix);
+    return out;
+}
+
+static bool name_topics(struct snapshot *s, struct tenant *t)
+{
+    const char *prefix = s->conf->kafka.prefix;
+    bool ok = true;
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        t->topic[i] = join(&s->arena, prefix, t->id, signal_info[i].name);
+        ok &= t->topic[i] != NULL;
+    }
+    t->dlq_topic = join(&s->arena, prefix, t->id, "dlq");
+    t->group = join(&s->arena, "tenantry", t->id, "");
+    return ok && t->dlq_topic != NULL && t->group != NULL;
+}
+
+static bool fill_tenant(struct snapshot *s, struct tenant *t, struct entry *e)
+{
+    const struct limits_conf *l = &e->tenant->limits;
+    struct entry *keys = entry_find(s->entries, s->n_entries, SOURCE_KEYS, e->name);
+    struct entry *suspended = entry_find(s->entries, s->n_entries, SOURCE_SUSPENDED, e->name);
+    t->conf = e->tenant;
+    t->id = e->name;
+    t->origins = &e->origins;
+    t->suspended = suspended != NULL;
+    t->suspended_reason = suspended ? suspended->reason : "";
+    t->keys = keys ? keys->keys : NULL;
+    t->n_keys = keys ? keys->n_keys : 0;
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        t->limits[i] = limits_of(&l->signal[i], s->conf->record.max_bytes);
+    t->limits[SIGNAL_COUNT] = limits_of(&l->all, s->conf->record.max_bytes);
+    t->runtime = tenant_runtime(t->id);
+    return t->runtime != NULL && name_topics(s, t);
+}
+
+static bool take_entries(struct snapshot *s, struct entry *const *entries, size_t n)
+{
+    s->entries = arena_calloc(&s->arena, n, sizeof(struct entry *));
+    if (s->entries == NULL)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        s->entries[i] = entry_ref(entries[i]);
+    s->n_entries = n;
+    s->conf = entries[0]->conf;
+    return true;
+}
+
+static bool fill_tenants(struct snapshot *s)
+{
+    struct tenant *tenants = arena_calloc(&s->arena, s->n_entries, sizeof(*tenants));
+    if (tenants == NULL)
+        return false;
+    s->tenants = tenants;
+    for (size_t i = 0; i < s->n_entries; i++)
+        if (s->entries[i]->kind == SOURCE_TENANT &&
+            !fill_tenant(s, &tenants[s->n_tenants++], s->entries[i]))
+            return false;
+    s->key_index = key_index_make(s->tenants, s->n_tenants, &s->arena);
+    return s->key_index != NULL;
+}
+
+struct snapshot *snapshot_make(struct entry *const *entries, size_t n,
+                               const struct snapshot *previous, struct errbuf *err)
+{
+    struct snapshot *s = calloc(1, sizeof(*s));
+    if (s != NULL)
+        s->refs = 1;
+    if (s == NULL || !take_entries(s, entries, n) || !fill_tenants(s)) {
+        snapshot_release(s);
+        errbuf_set(err, ENOMEM, "out of memory while reading the tenants");
+        return NULL;
+    }
+    s->version = previous ? previous->version + 1 : 1;
+    for (size_t i = 0; previous != NULL && i < s->n_tenants; i++) {
+        const struct tenant *t = &s->tenants[i];
+        const struct tenant *before = snapshot_tenant(previous, slice_str(t->id));
+        if (before != NULL)
+            reset_changed_limits(t, before);
+    }
+    return s;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void snapshot_release(struct snapshot *s)
+{
+    if (s == NULL || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (size_t i = 0; i < s->n_entries; i++)
+        entry_release(s->entries[i]);
+    arena_release(&s->arena);
+    free(s);
+}
+
+const struct tenant *snapshot_tenant(const struct snapshot *s, struct slice id)
+{
+    size_t low = 0, high = s->n_tenants;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = slice_cmp(slice_str(s->tenants[middle].id), id);
+        if (c == 0)
+            return &s->tenants[middle];
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice key_text,
+                                        uint64_t wall_s, const struct tenant **ret_tenant,
+                                        const struct key **ret_key)
+{
+    static const struct key nobody; /* an unknown id costs the same work as a known one */
+    struct key_parts parts;
+    enum key_form form = key_parse(key_text, &parts);
+    if (form != KEY_FORM_OK)
+        return form == KEY_FORM_CHECKSUM ? AUTH_CHECKSUM : AUTH_NOT_A_KEY;
+    const struct tenant *t;
+    const struct key *k = key_index_find(s->key_index, parts.id.at, &t);
+    bool matches = key_secret_matches(k ? k : &nobody, parts.secret);
+    if (k == NULL)
+        return AUTH_UNKNOWN;
+    if (!matches)
+        return AUTH_SECRET;
+    if (k->revoked)
+        return AUTH_REVOKED;
+    if (k->expires_s != 0 && wall_s >= k->expires_s)
+        return AUTH_EXPIRED;
+    *ret_tenant = t;
+    *ret_key = k;
+    return AUTH_OK;
+}
