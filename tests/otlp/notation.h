@@ -82,6 +82,8 @@ static const char *put_field(struct buf *b, const char *text)
         put_key(b, number, WIRE_END_GROUP);
         return text + 1;
     }
+    if (mark == '\0' || strchr("=@%", mark) == NULL)
+        abort(); /* a typing error in a row */
     uint64_t value = (uint64_t)strtoll(at + 1, &at, 10);
     put_key(b, number, mark == '=' ? WIRE_VARINT : mark == '@' ? WIRE_FIXED64 : WIRE_FIXED32);
     if (mark == '=')
