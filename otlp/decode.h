@@ -1,7 +1,21 @@
 /* From the wire to rows: one call per record, one callback per row. Rows are a pure function of the
  * record (DESIGN §6): missing times use `received_ns`, never a clock.
  *
- * Memory: cells borrow from the record's bytes and from the arena; both must outlive the rows. */
+ * Memory: cells borrow from the record's bytes and from the arena; both must outlive the rows. The
+ * arena takes at most 32 bytes per byte of the record (a record of nothing but empty exemplars);
+ * rendered bodies pass through a buffer with the arena's ceiling.
+ *
+ * What a cell holds where OTLP leaves room:
+ *   - times after 2262 (above INT64_MAX) are clamped to INT64_MAX; Duration is taken before that;
+ *   - an id of zeros alone is absent (R264), of any other content and length it is kept;
+ *   - enum values without a name are their number: as text in SpanKind and StatusCode, clamped to
+ *     0..255 in SeverityNumber; TraceFlags has the low 8 bits of flags;
+ *   - a data point without a value has a null Value; an exemplar without one has the double 0,
+ *     since lists have no null; absent buckets have offset 0 and no counts;
+ *   - strings are not checked for UTF-8 (R231): a writer that needs it must see to it;
+ *   - a repeated singular message is merged, a repeated scalar has its last value, of a oneof the
+ *     last member counts (R216-R218); a metric without data, or of an unknown kind, has no rows.
+ * So a record has exactly as many rows as the scanner counts items. */
 #ifndef OTLP_DECODE_H
 #define OTLP_DECODE_H
 
@@ -28,7 +42,9 @@ struct decode_result {
     struct scan_result scan;
 };
 
-/* `received_ns`: tenantry.received_ns, else the Kafka timestamp. */
+/* `received_ns`: tenantry.received_ns, else the Kafka timestamp. `limits` as in scan_request. *ret
+ * is filled whatever the outcome: what the scanner found, and the rows that the callback took. One
+ * owner of the arena; otherwise thread: any, nothing global. */
 enum decode_status decode_record(enum signal signal, struct slice value, uint64_t received_ns,
                                  const struct scan_limits *limits, struct arena *a,
                                  decode_row_fn *row, void *arg, struct decode_result *ret);
