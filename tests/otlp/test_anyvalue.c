@@ -1,17 +1,11 @@
-#include "message.h"
 #include "otlp/anyvalue.h"
 #include "otlp/attrs.h"
 #include "otlp/scan.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/base/unit.h"
+#include "tests/otlp/message.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Fields of AnyValue. */
