@@ -1,0 +1,301 @@
+#include "consumer/session.h"
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "tenancy/topics.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define METADATA_FORMAT                                                                             \
+    "tnt1 source=%" PRIu32 " generation=%" PRIu32 " first=%" PRId64 " records=%" PRIu64             \
+    " items=%" PRIu64 " dropped=%" PRIu64 " dlq_records=%" PRIu64 " dlq_items=%" PRIu64             \
+    " lost=%" PRIu64
+#define METADATA_SCAN                                                                               \
+    "tnt1 source=%" SCNu32 " generation=%" SCNu32 " first=%" SCNd64 " records=%" SCNu64             \
+    " items=%" SCNu64 " dropped=%" SCNu64 " dlq_records=%" SCNu64 " dlq_items=%" SCNu64             \
+    " lost=%" SCNu64
+
+void progress_to_metadata(const struct progress *p, char *out, size_t size)
+{
+    const struct totals *t = &p->totals;
+    snprintf(out, size, METADATA_FORMAT, p->source, p->generation, p->first, t->records, t->items,
+             t->dropped, t->dlq_records, t->dlq_items, t->lost_records);
+}
+
+bool progress_from_metadata(const char *text, struct progress *p)
+{
+    struct totals *t = &p->totals;
+    return sscanf(text, METADATA_SCAN, &p->source, &p->generation, &p->first, &t->records, &t->items,
+                  &t->dropped, &t->dlq_records, &t->dlq_items, &t->lost_records) == 9;
+}
+
+static void units_free(struct session *s)
+{
+    for (size_t i = 0; i < s->n_units; i++)
+        free(s->units[i].topic);
+    free(s->units);
+    s->units = NULL;
+    s->n_units = 0;
+}
+
+static enum signal signal_of(const char *topic)
+{
+    const char *dot = strrchr(topic, '.');
+    return signal_by_name(slice_str(dot ? dot + 1 : topic));
+}
+
+static void units_make(struct session *s, const rd_kafka_topic_partition_list_t *list)
+{
+    units_free(s);
+    s->units = calloc((size_t)list->cnt + 1, sizeof(*s->units));
+    if (s->units == NULL)
+        return;
+    for (int i = 0; i < list->cnt; i++) {
+        struct unit *u = &s->units[s->n_units];
+        u->topic = strdup(list->elems[i].topic);
+        if (u->topic == NULL)
+            return;
+        u->signal = signal_of(u->topic);
+        u->partition = list->elems[i].partition;
+        u->state = UNIT_LOADING;
+        s->n_units++;
+    }
+}
+
+/* Moves every partition's records from the consumer queue to ours, so that group events are served even
+ * while no record can be taken. */
+static void forward_records(struct session *s)
+{
+    for (size_t i = 0; i < s->n_units; i++) {
+        rd_kafka_queue_t *q =
+            rd_kafka_queue_get_partition(s->rk, s->units[i].topic, s->units[i].partition);
+        if (q == NULL)
+            continue;
+        rd_kafka_queue_forward(q, s->records);
+        rd_kafka_queue_destroy(q);
+    }
+}
+
+static bool fetches(const struct unit *u)
+{
+    return u->state == UNIT_VERIFYING || u->state == UNIT_RUNNING;
+}
+
+void session_place(struct session *s)
+{
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new((int)s->n_units);
+    rd_kafka_topic_partition_list_t *held = rd_kafka_topic_partition_list_new((int)s->n_units);
+    for (size_t i = 0; i < s->n_units; i++) {
+        struct unit *u = &s->units[i];
+        rd_kafka_topic_partition_list_add(all, u->topic, u->partition)->offset =
+            fetches(u) ? unit_fetch_offset(u) : RD_KAFKA_OFFSET_END;
+        if (!fetches(u))
+            rd_kafka_topic_partition_list_add(held, u->topic, u->partition);
+        u->restart = false;
+    }
+    forward_records(s);
+    rd_kafka_assign(s->rk, all);
+    forward_records(s);
+    rd_kafka_resume_partitions(s->rk, all);
+    rd_kafka_pause_partitions(s->rk, held);
+    rd_kafka_topic_partition_list_destroy(all);
+    rd_kafka_topic_partition_list_destroy(held);
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct session *s = opaque;
+    if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        units_make(s, list);
+        FAULT_POINT("inside_rebalance");
+        session_place(s);
+        s->assigned(s->arg);
+        return;
+    }
+    s->revoked(s->arg);
+    FAULT_POINT("inside_rebalance");
+    units_free(s);
+    rd_kafka_assign(rk, NULL);
+}
+
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    (void)rk;
+    struct session *s = opaque;
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        char text[200];
+        rd_kafka_resp_err_t e = rd_kafka_fatal_error(s->rk, text, sizeof(text));
+        snprintf(s->fatal, sizeof(s->fatal), "%s: %s", rd_kafka_err2name(e), text);
+        return;
+    }
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        s->brokers_gone = true;
+    log_repeated(LOG_WARN, "Kafka client reports a problem", rd_kafka_err2name(code),
+                 log_str("error", rd_kafka_err2name(code)), log_str("reason", reason));
+}
+
+static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list,
+                      void *opaque)
+{
+    (void)rk, (void)list, (void)opaque;
+    if (err && err != RD_KAFKA_RESP_ERR__NO_OFFSET)
+        log_repeated(LOG_WARN,
+                     "offsets were not committed to Kafka; the database holds them, the next commit will "
+                     "carry them",
+                     rd_kafka_err2name(err), log_str("error", rd_kafka_err2str(err)));
+}
+
+static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, const char *brokers,
+                                    const struct tenant *t, const char *instance, struct errbuf *err)
+{
+    char client_id[128], queued_kb[32], reason[256];
+    snprintf(client_id, sizeof(client_id), "tenantry-consumer-%s", t->id);
+    snprintf(queued_kb, sizeof(queued_kb), "%" PRIu64, conf->consumer.memory / 4 / 1024);
+    rd_kafka_conf_t *kc = kafka_client_conf(&conf->kafka, brokers, KAFKA_CONSUMER, client_id, err);
+    if (kc == NULL)
+        return NULL;
+    const char *const settings[][2] = {
+        {"group.id", t->group},
+        {"group.instance.id", instance},
+        {"enable.auto.commit", "false"},
+        {"enable.auto.offset.store", "false"},
+        {"auto.offset.reset", "error"},
+        {"isolation.level", "read_committed"},
+        {"partition.assignment.strategy", "range"}, /* cooperative loses assignments before 2.10 */
+        {"allow.auto.create.topics", "false"},
+        {"topic.metadata.refresh.interval.ms", "5000"},
+        {"queued.max.messages.kbytes", queued_kb},
+        {"check.crcs", "true"},
+    };
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        if (rd_kafka_conf_set(kc, settings[i][0], settings[i][1], reason, sizeof(reason)) !=
+            RD_KAFKA_CONF_OK) {
+            errbuf_set(err, EINVAL, "%s = \"%s\": %s", settings[i][0], settings[i][1], reason);
+            rd_kafka_conf_destroy(kc);
+            return NULL;
+        }
+    rd_kafka_conf_set_rebalance_cb(kc, on_rebalance);
+    rd_kafka_conf_set_error_cb(kc, on_error);
+    rd_kafka_conf_set_offset_commit_cb(kc, on_commit);
+    rd_kafka_conf_set_opaque(kc, s);
+    return kc;
+}
+
+static int subscribe(struct session *s, const struct tenant *t, struct errbuf *err)
+{
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(SIGNAL_COUNT);
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        rd_kafka_topic_partition_list_add(topics, t->topic[i], RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t e = rd_kafka_subscribe(s->rk, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    return e ? errbuf_set(err, EINVAL, "tenant %s: cannot subscribe to its topics: %s", t->id,
+                          rd_kafka_err2str(e))
+             : 0;
+}
+
+int session_open(struct session *s, const struct conf *conf, const char *brokers,
+                 const struct tenant *t, const char *instance, int timeout_ms, struct errbuf *err)
+{
+    char reason[256];
+    rd_kafka_conf_t *kc = client_conf(s, conf, brokers, t, instance, err);
+    if (kc == NULL)
+        return -EINVAL;
+    s->rk = rd_kafka_new(RD_KAFKA_CONSUMER, kc, reason, sizeof(reason));
+    if (s->rk == NULL) {
+        rd_kafka_conf_destroy(kc);
+        return errbuf_set(err, EINVAL, "the Kafka consumer cannot be made: %s", reason);
+    }
+    rd_kafka_poll_set_consumer(s->rk);
+    s->records = rd_kafka_queue_new(s->rk);
+    s->brokers_gone = false;
+    char *cluster = rd_kafka_clusterid(s->rk, timeout_ms);
+    if (cluster == NULL) {
+        session_close(s, false);
+        return errbuf_set(err, EAGAIN, "Kafka at %s does not answer", brokers);
+    }
+    s->cluster = strdup(cluster);
+    rd_kafka_mem_free(s->rk, cluster);
+    int rc = s->cluster ? subscribe(s, t, err) : errbuf_set(err, ENOMEM, "out of memory");
+    if (rc < 0)
+        session_close(s, false);
+    s->brokers_gone = false; /* what was said while the first connection was made */
+    return rc;
+}
+
+void session_serve(struct session *s, int timeout_ms)
+{
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(s->rk, timeout_ms);
+    if (m == NULL)
+        return;
+    if (m->err)
+        log_repeated(LOG_WARN, "Kafka client reports a problem", rd_kafka_err2name(m->err),
+                     log_str("error", rd_kafka_err2name(m->err)),
+                     log_str("reason", rd_kafka_message_errstr(m)));
+    else /* a record that came by before its queue was forwarded: read it again from its place */
+        for (size_t i = 0; i < s->n_units; i++)
+            s->units[i].restart = true;
+    rd_kafka_message_destroy(m);
+}
+
+rd_kafka_message_t *session_record(struct session *s, int timeout_ms)
+{
+    return rd_kafka_consume_queue(s->records, timeout_ms);
+}
+
+struct unit *session_unit(struct session *s, const char *topic, int32_t partition)
+{
+    for (size_t i = 0; i < s->n_units; i++)
+        if (s->units[i].partition == partition && strcmp(s->units[i].topic, topic) == 0)
+            return &s->units[i];
+    return NULL;
+}
+
+void session_commit(struct session *s, const struct unit *const *units, size_t n, bool wait)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
+    for (size_t i = 0; i < n; i++) {
+        if (!units[i]->progress.known)
+            continue;
+        char text[320];
+        progress_to_metadata(&units[i]->progress, text, sizeof(text));
+        rd_kafka_topic_partition_t *p =
+            rd_kafka_topic_partition_list_add(list, units[i]->topic, units[i]->partition);
+        p->offset = units[i]->progress.next;
+        p->metadata = strdup(text); /* freed with the list */
+        p->metadata_size = p->metadata ? strlen(text) : 0;
+    }
+    if (list->cnt > 0) {
+        rd_kafka_resp_err_t e = rd_kafka_commit(s->rk, list, !wait);
+        if (e && wait)
+            on_commit(s->rk, e, list, s);
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+int session_watermarks(struct session *s, const struct unit *u, int64_t *low, int64_t *high)
+{
+    return rd_kafka_query_watermark_offsets(s->rk, u->topic, u->partition, low, high, 2000) ? -EAGAIN
+                                                                                            : 0;
+}
+
+void session_close(struct session *s, bool leave)
+{
+    if (s->rk != NULL) {
+        if (leave)
+            rd_kafka_consumer_close(s->rk);
+        for (rd_kafka_message_t *m; s->records && (m = rd_kafka_consume_queue(s->records, 0)) != NULL;)
+            rd_kafka_message_destroy(m);
+        if (s->records != NULL)
+            rd_kafka_queue_destroy(s->records);
+        rd_kafka_destroy_flags(s->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    units_free(s);
+    free(s->cluster);
+    s->cluster = NULL;
+    s->rk = NULL;
+    s->records = NULL;
+}

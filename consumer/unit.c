@@ -1,0 +1,156 @@
+#include "consumer/unit.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define DOUBTS_TO_CONCLUDE 3
+#define DOUBT_PAUSE_NS     (700 * NS_PER_MS) /* a leader that has just started may not know its end yet */
+
+void unit_loaded(struct unit *u, const struct progress *p)
+{
+    u->progress = *p;
+    u->lost = 0;
+    u->doubts = 0;
+    u->gap_seen = 0;
+    u->restart = true;
+    if (p->known && p->next > p->first) {
+        u->state = UNIT_VERIFYING;
+        u->read_next = p->next - 1;
+    } else {
+        u->state = UNIT_RUNNING;
+        u->read_next = p->known ? p->next : UNIT_READ_ANY;
+    }
+}
+
+void unit_regenerated(struct unit *u, const struct progress *p)
+{
+    unit_loaded(u, p);
+    log_event(LOG_WARN,
+              "the topic is not the one that was written from before (recreated, or another cluster): "
+              "reading it from its start as a new generation; nothing is skipped",
+              log_str("topic", u->topic), log_i64("partition", u->partition),
+              log_u64("generation", p->generation));
+}
+
+static void regenerate(struct unit *u)
+{
+    u->state = UNIT_REGENERATING;
+    u->restart = false;
+}
+
+/* Offsets [from, to) are gone: retention was faster than the database. */
+static void count_lost(struct unit *u, int64_t from, int64_t to)
+{
+    u->lost += (uint64_t)(to - from);
+    log_event(LOG_ERROR,
+              "records expired in Kafka before they were written: counted as lost; raise the topic's "
+              "retention or the database's speed",
+              log_str("topic", u->topic), log_i64("partition", u->partition), log_i64("from", from),
+              log_i64("to", to));
+}
+
+static enum unit_take verify(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum)
+{
+    const struct progress *p = &u->progress;
+    if (offset < p->next - 1)
+        return UNIT_SKIP;
+    if (offset == p->next - 1) {
+        if (timestamp != p->last_timestamp || checksum != p->last_checksum) {
+            regenerate(u);
+            return UNIT_SKIP;
+        }
+        u->state = UNIT_RUNNING;
+        u->read_next = p->next;
+        return UNIT_SKIP;
+    }
+    /* The last written record has expired: nothing to compare with. */
+    u->state = UNIT_RUNNING;
+    u->read_next = p->next;
+    return UNIT_TAKE;
+}
+
+/* A record beyond the expected one. Offsets below the log's start are lost; otherwise the position is set
+ * once more, and what is still missing then was never a record (transaction markers, compaction). */
+static enum unit_take gap(struct unit *u, int64_t offset, int64_t low)
+{
+    if (low > u->read_next) {
+        int64_t to = low < offset ? low : offset;
+        count_lost(u, u->read_next, to);
+        u->read_next = to;
+    }
+    if (u->read_next == offset)
+        return UNIT_TAKE;
+    if (u->gap_seen != offset) {
+        u->gap_seen = offset;
+        u->restart = true;
+        return UNIT_RESTART;
+    }
+    count_lost(u, u->read_next, offset);
+    u->read_next = offset;
+    return UNIT_TAKE;
+}
+
+enum unit_take unit_record(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum,
+                           int64_t low)
+{
+    enum unit_take take = UNIT_TAKE;
+    if (u->state == UNIT_VERIFYING)
+        take = verify(u, offset, timestamp, checksum);
+    if (u->state != UNIT_RUNNING)
+        return UNIT_SKIP;
+    if (take != UNIT_TAKE)
+        return take;
+    if (u->read_next == UNIT_READ_ANY) { /* the first record of this generation that we see */
+        u->progress.first = u->progress.next = offset;
+        u->read_next = offset;
+    }
+    if (offset < u->read_next)
+        return UNIT_SKIP; /* stale: fetched before the position was set */
+    if (offset > u->read_next) {
+        take = gap(u, offset, low);
+        if (take != UNIT_TAKE)
+            return take;
+    }
+    u->read_next = offset + 1;
+    return UNIT_TAKE;
+}
+
+bool unit_out_of_range(struct unit *u, uint64_t now_ns)
+{
+    if (u->state == UNIT_RUNNING)
+        return true;
+    if (u->state == UNIT_VERIFYING) {
+        u->state = UNIT_DOUBTFUL;
+        u->doubts = 0;
+        u->doubt_due_ns = now_ns;
+    }
+    return false;
+}
+
+void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns)
+{
+    if (u->state != UNIT_DOUBTFUL)
+        return;
+    const struct progress *p = &u->progress;
+    if (high < p->next) {
+        u->doubt_due_ns = now_ns + DOUBT_PAUSE_NS;
+        if (++u->doubts >= DOUBTS_TO_CONCLUDE)
+            regenerate(u);
+        return;
+    }
+    if (low < p->next) { /* the answer was a passing one: the last written record is still there */
+        u->state = UNIT_VERIFYING;
+        u->read_next = p->next - 1;
+    } else { /* the last written record has expired, perhaps more */
+        u->state = UNIT_RUNNING;
+        u->read_next = low;
+        if (low > p->next)
+            count_lost(u, p->next, low);
+    }
+    u->restart = true;
+}
+
+int64_t unit_fetch_offset(const struct unit *u)
+{
+    return u->read_next == UNIT_READ_ANY ? RD_KAFKA_OFFSET_BEGINNING : u->read_next;
+}

@@ -1,0 +1,63 @@
+/* A unit as the poll thread sees it: one partition of one of the tenant's topics, from assignment to
+ * revocation, and the question where to read on (DESIGN §5: a source is (cluster, topic, generation)).
+ *
+ *   LOADING       the database is asked for the unit's progress; nothing is fetched
+ *   VERIFYING     reading begins at next-1: is the last written record still the one in Kafka?
+ *   DOUBTFUL      Kafka says that this offset does not exist: asked again before anything is concluded
+ *   REGENERATING  it is another log: the database makes a new generation, reading begins at the start
+ *   RUNNING       records go into batches
+ *   PARKED        a record of a newer contract version stands here: a person must upgrade the worker */
+#ifndef CONSUMER_UNIT_H
+#define CONSUMER_UNIT_H
+
+#include "consumer/batch.h"
+
+enum unit_state {
+    UNIT_LOADING,
+    UNIT_VERIFYING,
+    UNIT_DOUBTFUL,
+    UNIT_REGENERATING,
+    UNIT_RUNNING,
+    UNIT_PARKED,
+};
+
+#define UNIT_READ_ANY (-1) /* read_next: the first record that comes */
+
+struct unit {
+    char *topic;
+    enum signal signal;
+    int32_t partition;
+    enum unit_state state;
+    bool restart;             /* the fetch position must be set (again) by the session */
+    struct progress progress; /* as the database had it after the last finished write */
+    int64_t read_next;        /* the next offset expected from Kafka, or UNIT_READ_ANY */
+    uint64_t lost;            /* offsets known to be gone, to be counted with the next record */
+    unsigned doubts;          /* times the doubt was confirmed */
+    uint64_t doubt_due_ns;    /* when to ask again */
+    int64_t gap_seen;         /* a gap in front of this offset was seen once; 0 = none */
+    int64_t writing_since, open_since; /* Kafka time (ms) of the oldest record being written / collected; 0 = none */
+};
+
+enum unit_take {
+    UNIT_TAKE,    /* into the batch */
+    UNIT_SKIP,    /* not ours to write: verified, stale, or the unit is not running */
+    UNIT_RESTART, /* drop it and set the fetch position again */
+};
+
+/* The progress has come from the database: where to read on. */
+void unit_loaded(struct unit *u, const struct progress *p);
+/* A new generation was made: from the start. */
+void unit_regenerated(struct unit *u, const struct progress *p);
+/* A record came. `low` is the log's first offset, or -1 when it is not known. `checksum` is called for the
+ * record only when it is needed. Changes state; see enum unit_take. */
+enum unit_take unit_record(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum,
+                           int64_t low);
+/* Kafka says the fetch position is out of range. True when records of the unit may be in a batch: the
+ * worker must finish what is being written, drop the open batch and load the progress again first. */
+bool unit_out_of_range(struct unit *u, uint64_t now_ns);
+/* DOUBTFUL: the log is [low, high). Concludes after three equal answers, else asks again later. */
+void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns);
+/* The offset to fetch from: RD_KAFKA_OFFSET_BEGINNING or a number. */
+int64_t unit_fetch_offset(const struct unit *u);
+
+#endif
