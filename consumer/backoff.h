@@ -1,5 +1,5 @@
-/* Full-jitter exponential back-off: each wait is a random time up to min(max, first * 2^attempt), so that
- * many waiters do not return together. One owner. */
+/* Full-jitter exponential back-off: each wait is a random time up to min(max, first * 2^attempt),
+ * so that many waiters do not return together. One owner. */
 #ifndef CONSUMER_BACKOFF_H
 #define CONSUMER_BACKOFF_H
 

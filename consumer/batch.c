@@ -18,7 +18,8 @@ uint32_t batch_unit_index(struct batch *b, const char *topic, enum signal signal
     if (units == NULL)
         return UINT32_MAX;
     b->units = units;
-    units[b->n_units] = (struct batch_unit){.topic = topic, .signal = signal, .partition = partition};
+    units[b->n_units] =
+        (struct batch_unit){.topic = topic, .signal = signal, .partition = partition};
     return (uint32_t)b->n_units++;
 }
 

@@ -49,9 +49,9 @@ struct batch_record {
     uint64_t dropped; /* further items, which the tenant's own rules dropped */
     enum record_fate fate;
     const char *error_class, *error_code,
-        *error_text;       /* of a refused or dead one; in the batch's arena */
-    uint64_t attempts;     /* counted by the worker */
-    bool dlq_confirmed;    /* its dead letter is acknowledged by Kafka */
+        *error_text;                   /* of a refused or dead one; in the batch's arena */
+    uint64_t attempts;                 /* counted by the worker */
+    bool dlq_confirmed;                /* its dead letter is acknowledged by Kafka */
     const rd_kafka_message_t *message; /* owned by the batch; values are borrowed by cells */
 };
 
@@ -83,9 +83,10 @@ uint32_t record_checksum(struct slice key, struct slice value);
 struct batch *batch_new(void);
 /* The batch's entry for a unit, made when missing (`topic` is borrowed for the batch's life).
  * UINT32_MAX without memory. */
-uint32_t batch_unit_index(struct batch *b, const char *topic, enum signal signal, int32_t partition);
-/* Takes the message into the batch (it is destroyed with the batch's content). NULL without memory: the
- * message stays the caller's. */
+uint32_t batch_unit_index(struct batch *b, const char *topic, enum signal signal,
+                          int32_t partition);
+/* Takes the message into the batch (it is destroyed with the batch's content). NULL without memory:
+ * the message stays the caller's. */
 struct batch_record *batch_add(struct batch *b, uint32_t unit, rd_kafka_message_t *message);
 /* Empties it, destroys the messages, keeps some memory. `encoded` must have been freed. */
 void batch_reset(struct batch *b);

@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ACK_TIMEOUT_MS    30000
-#define REASON_TEXT_BYTES 1024 /* never payload text, and no header may push a record over its limit */
-#define POLL_MS           100
+#define ACK_TIMEOUT_MS 30000
+#define REASON_TEXT_BYTES                                                                          \
+    1024 /* never payload text, and no header may push a record over its limit */
+#define POLL_MS 100
 
 struct dlq {
     rd_kafka_t *rk;
@@ -40,12 +41,15 @@ static int producer_open(struct dlq *d, struct errbuf *err)
         kafka_client_conf(&d->conf->kafka, d->brokers, KAFKA_PRODUCER, "tenantry-dlq", err);
     if (kc == NULL)
         return -EINVAL;
-    static const char *const settings[][2] = {
-        {"enable.idempotence", "true"}, {"acks", "all"},         {"linger.ms", "2"},
-        {"message.timeout.ms", "15000"}, {"compression.type", "lz4"}};
+    static const char *const settings[][2] = {{"enable.idempotence", "true"},
+                                              {"acks", "all"},
+                                              {"linger.ms", "2"},
+                                              {"message.timeout.ms", "15000"},
+                                              {"compression.type", "lz4"}};
     char largest[32];
     snprintf(largest, sizeof(largest), "%" PRIu64, d->conf->record.max_bytes + 2 * 1024 * 1024);
-    if (rd_kafka_conf_set(kc, "message.max.bytes", largest, reason, sizeof(reason)) != RD_KAFKA_CONF_OK)
+    if (rd_kafka_conf_set(kc, "message.max.bytes", largest, reason, sizeof(reason)) !=
+        RD_KAFKA_CONF_OK)
         goto refused;
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (rd_kafka_conf_set(kc, settings[i][0], settings[i][1], reason, sizeof(reason)) !=
@@ -113,17 +117,19 @@ static void add_reason(rd_kafka_headers_t *headers, const struct batch_record *r
     header_number(headers, DLQ_H_FAILED_AT, clock_wall_ns());
 }
 
-static rd_kafka_resp_err_t produce(struct dlq *d, struct batch_record *r, const struct batch_unit *u)
+static rd_kafka_resp_err_t produce(struct dlq *d, struct batch_record *r,
+                                   const struct batch_unit *u)
 {
     const rd_kafka_message_t *m = r->message;
     rd_kafka_headers_t *original = NULL, *headers;
     rd_kafka_message_headers((rd_kafka_message_t *)m, &original);
     headers = original ? rd_kafka_headers_copy(original) : rd_kafka_headers_new(16);
     add_reason(headers, r, u, d->tenant);
-    rd_kafka_resp_err_t e = rd_kafka_producev(
-        d->rk, RD_KAFKA_V_TOPIC(d->tenant->dlq_topic), RD_KAFKA_V_KEY(m->key, m->key_len),
-        RD_KAFKA_V_VALUE(m->payload, m->len), RD_KAFKA_V_TIMESTAMP(r->timestamp > 0 ? r->timestamp : 0),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(r), RD_KAFKA_V_END);
+    rd_kafka_resp_err_t e =
+        rd_kafka_producev(d->rk, RD_KAFKA_V_TOPIC(d->tenant->dlq_topic),
+                          RD_KAFKA_V_KEY(m->key, m->key_len), RD_KAFKA_V_VALUE(m->payload, m->len),
+                          RD_KAFKA_V_TIMESTAMP(r->timestamp > 0 ? r->timestamp : 0),
+                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(r), RD_KAFKA_V_END);
     if (e)
         rd_kafka_headers_destroy(headers);
     else
@@ -131,7 +137,8 @@ static rd_kafka_resp_err_t produce(struct dlq *d, struct batch_record *r, const 
     return e;
 }
 
-/* Serves delivery reports until fewer than `most` are awaited. False when none came for too long. */
+/* Serves delivery reports until fewer than `most` are awaited. False when none came for too long.
+ */
 static bool drain(struct dlq *d, unsigned most)
 {
     uint64_t last = clock_mono_ns();
@@ -144,8 +151,8 @@ static bool drain(struct dlq *d, unsigned most)
     return true;
 }
 
-/* A handle with records of unknown fate is given up: purged, so that no report can come later and touch a
- * batch that is gone. */
+/* A handle with records of unknown fate is given up: purged, so that no report can come later and
+ * touch a batch that is gone. */
 static void producer_close(struct dlq *d)
 {
     if (d->rk == NULL)
@@ -186,10 +193,11 @@ int dlq_send(struct dlq *d, struct batch *b, struct errbuf *err)
     if (all)
         return 0;
     producer_close(d);
-    return errbuf_set(err, EIO,
-                      "tenant %s: dead letters are not acknowledged by topic %s: %s; nothing behind them is "
-                      "written until they are",
-                      d->tenant->id, d->tenant->dlq_topic, rd_kafka_err2str(d->error));
+    return errbuf_set(
+        err, EIO,
+        "tenant %s: dead letters are not acknowledged by topic %s: %s; nothing behind them is "
+        "written until they are",
+        d->tenant->id, d->tenant->dlq_topic, rd_kafka_err2str(d->error));
 }
 
 void dlq_free(struct dlq *d)

@@ -1,5 +1,5 @@
-/* Dead letters: the original record (bytes, key, headers, timestamp) with the reason as headers, produced
- * to the tenant's DLQ topic by an idempotent producer of its own. Thread: the writer's. */
+/* Dead letters: the original record (bytes, key, headers, timestamp) with the reason as headers,
+ * produced to the tenant's DLQ topic by an idempotent producer of its own. Thread: the writer's. */
 #ifndef CONSUMER_DLQ_H
 #define CONSUMER_DLQ_H
 
@@ -12,10 +12,10 @@ struct dlq;
 /* Makes the handle without connecting. NULL with a sentence. */
 struct dlq *dlq_new(const struct conf *conf, const char *brokers, const struct tenant *t,
                     struct errbuf *err);
-/* Produces a dead letter for each RECORD_DEAD of the batch that is not confirmed yet, and waits for Kafka's
- * acknowledgements. 0 = all are confirmed (their dlq_confirmed is set); negative with a sentence: those
- * that are confirmed are marked, the rest may be tried again (a copy has the same tenantry.origin and is
- * counted once). */
+/* Produces a dead letter for each RECORD_DEAD of the batch that is not confirmed yet, and waits for
+ * Kafka's acknowledgements. 0 = all are confirmed (their dlq_confirmed is set); negative with a
+ * sentence: those that are confirmed are marked, the rest may be tried again (a copy has the same
+ * tenantry.origin and is counted once). */
 int dlq_send(struct dlq *d, struct batch *b, struct errbuf *err);
 void dlq_free(struct dlq *d); /* NULL is fine */
 

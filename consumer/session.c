@@ -9,13 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define METADATA_FORMAT                                                                             \
-    "tnt1 source=%" PRIu32 " generation=%" PRIu32 " first=%" PRId64 " records=%" PRIu64             \
-    " items=%" PRIu64 " dropped=%" PRIu64 " dlq_records=%" PRIu64 " dlq_items=%" PRIu64             \
+#define METADATA_FORMAT                                                                            \
+    "tnt1 source=%" PRIu32 " generation=%" PRIu32 " first=%" PRId64 " records=%" PRIu64            \
+    " items=%" PRIu64 " dropped=%" PRIu64 " dlq_records=%" PRIu64 " dlq_items=%" PRIu64            \
     " lost=%" PRIu64
-#define METADATA_SCAN                                                                               \
-    "tnt1 source=%" SCNu32 " generation=%" SCNu32 " first=%" SCNd64 " records=%" SCNu64             \
-    " items=%" SCNu64 " dropped=%" SCNu64 " dlq_records=%" SCNu64 " dlq_items=%" SCNu64             \
+#define METADATA_SCAN                                                                              \
+    "tnt1 source=%" SCNu32 " generation=%" SCNu32 " first=%" SCNd64 " records=%" SCNu64            \
+    " items=%" SCNu64 " dropped=%" SCNu64 " dlq_records=%" SCNu64 " dlq_items=%" SCNu64            \
     " lost=%" SCNu64
 
 void progress_to_metadata(const struct progress *p, char *out, size_t size)
@@ -28,8 +28,8 @@ void progress_to_metadata(const struct progress *p, char *out, size_t size)
 bool progress_from_metadata(const char *text, struct progress *p)
 {
     struct totals *t = &p->totals;
-    return sscanf(text, METADATA_SCAN, &p->source, &p->generation, &p->first, &t->records, &t->items,
-                  &t->dropped, &t->dlq_records, &t->dlq_items, &t->lost_records) == 9;
+    return sscanf(text, METADATA_SCAN, &p->source, &p->generation, &p->first, &t->records,
+                  &t->items, &t->dropped, &t->dlq_records, &t->dlq_items, &t->lost_records) == 9;
 }
 
 static void units_free(struct session *s)
@@ -65,8 +65,8 @@ static void units_make(struct session *s, const rd_kafka_topic_partition_list_t 
     }
 }
 
-/* Moves every partition's records from the consumer queue to ours, so that group events are served even
- * while no record can be taken. */
+/* Moves every partition's records from the consumer queue to ours, so that group events are served
+ * even while no record can be taken. */
 static void forward_records(struct session *s)
 {
     for (size_t i = 0; i < s->n_units; i++) {
@@ -138,19 +138,21 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
                  log_str("error", rd_kafka_err2name(code)), log_str("reason", reason));
 }
 
-static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *list,
-                      void *opaque)
+static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
+                      rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     (void)rk, (void)list, (void)opaque;
     if (err && err != RD_KAFKA_RESP_ERR__NO_OFFSET)
-        log_repeated(LOG_WARN,
-                     "offsets were not committed to Kafka; the database holds them, the next commit will "
-                     "carry them",
-                     rd_kafka_err2name(err), log_str("error", rd_kafka_err2str(err)));
+        log_repeated(
+            LOG_WARN,
+            "offsets were not committed to Kafka; the database holds them, the next commit will "
+            "carry them",
+            rd_kafka_err2name(err), log_str("error", rd_kafka_err2str(err)));
 }
 
 static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, const char *brokers,
-                                    const struct tenant *t, const char *instance, struct errbuf *err)
+                                    const struct tenant *t, const char *instance,
+                                    struct errbuf *err)
 {
     char client_id[128], queued_kb[32], reason[256];
     snprintf(client_id, sizeof(client_id), "tenantry-consumer-%s", t->id);
@@ -278,8 +280,9 @@ void session_commit(struct session *s, const struct unit *const *units, size_t n
 
 int session_watermarks(struct session *s, const struct unit *u, int64_t *low, int64_t *high)
 {
-    return rd_kafka_query_watermark_offsets(s->rk, u->topic, u->partition, low, high, 2000) ? -EAGAIN
-                                                                                            : 0;
+    return rd_kafka_query_watermark_offsets(s->rk, u->topic, u->partition, low, high, 2000)
+               ? -EAGAIN
+               : 0;
 }
 
 void session_close(struct session *s, bool leave)
@@ -287,7 +290,8 @@ void session_close(struct session *s, bool leave)
     if (s->rk != NULL) {
         if (leave)
             rd_kafka_consumer_close(s->rk);
-        for (rd_kafka_message_t *m; s->records && (m = rd_kafka_consume_queue(s->records, 0)) != NULL;)
+        for (rd_kafka_message_t *m;
+             s->records && (m = rd_kafka_consume_queue(s->records, 0)) != NULL;)
             rd_kafka_message_destroy(m);
         if (s->records != NULL)
             rd_kafka_queue_destroy(s->records);

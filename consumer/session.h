@@ -1,6 +1,6 @@
-/* One stay in the consumer group: the librdkafka handle, the queue that records come by, and the units that
- * are assigned. It is made anew when all brokers were gone, because what answers then at the same address
- * may be another cluster. Thread: the poll thread. */
+/* One stay in the consumer group: the librdkafka handle, the queue that records come by, and the
+ * units that are assigned. It is made anew when all brokers were gone, because what answers then at
+ * the same address may be another cluster. Thread: the poll thread. */
 #ifndef CONSUMER_SESSION_H
 #define CONSUMER_SESSION_H
 
@@ -22,13 +22,14 @@ struct session {
     void *arg;
 };
 
-/* Connects and subscribes to the tenant's topics. Blocks at most `timeout_ms` for the cluster's id; -EAGAIN
- * when Kafka does not answer by then (call again), other errors are configuration. */
+/* Connects and subscribes to the tenant's topics. Blocks at most `timeout_ms` for the cluster's id;
+ * -EAGAIN when Kafka does not answer by then (call again), other errors are configuration. */
 int session_open(struct session *s, const struct conf *conf, const char *brokers,
                  const struct tenant *t, const char *instance, int timeout_ms, struct errbuf *err);
 /* Serves group events; calls back revoked and assigned. */
 void session_serve(struct session *s, int timeout_ms);
-/* The next record or per-partition error, or NULL. The caller destroys it or gives it to a batch. */
+/* The next record or per-partition error, or NULL. The caller destroys it or gives it to a batch.
+ */
 rd_kafka_message_t *session_record(struct session *s, int timeout_ms);
 /* The unit of a topic and partition, or NULL. */
 struct unit *session_unit(struct session *s, const char *topic, int32_t partition);
@@ -38,8 +39,8 @@ void session_place(struct session *s);
 void session_commit(struct session *s, const struct unit *const *units, size_t n, bool wait);
 /* First and next-to-come offset of the log; -EAGAIN when the broker does not answer. */
 int session_watermarks(struct session *s, const struct unit *u, int64_t *low, int64_t *high);
-/* `leave`: say goodbye to the group (the cluster answers); else just let go. All messages of the session
- * must have been destroyed. */
+/* `leave`: say goodbye to the group (the cluster answers); else just let go. All messages of the
+ * session must have been destroyed. */
 void session_close(struct session *s, bool leave);
 
 /* The commit's metadata, and back. False when it is not ours. */

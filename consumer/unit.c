@@ -4,7 +4,8 @@
 #include "base/log.h"
 
 #define DOUBTS_TO_CONCLUDE 3
-#define DOUBT_PAUSE_NS     (700 * NS_PER_MS) /* a leader that has just started may not know its end yet */
+#define DOUBT_PAUSE_NS                                                                             \
+    (700 * NS_PER_MS) /* a leader that has just started may not know its end yet */
 
 void unit_loaded(struct unit *u, const struct progress *p)
 {
@@ -25,11 +26,12 @@ void unit_loaded(struct unit *u, const struct progress *p)
 void unit_regenerated(struct unit *u, const struct progress *p)
 {
     unit_loaded(u, p);
-    log_event(LOG_WARN,
-              "the topic is not the one that was written from before (recreated, or another cluster): "
-              "reading it from its start as a new generation; nothing is skipped",
-              log_str("topic", u->topic), log_i64("partition", u->partition),
-              log_u64("generation", p->generation));
+    log_event(
+        LOG_WARN,
+        "the topic is not the one that was written from before (recreated, or another cluster): "
+        "reading it from its start as a new generation; nothing is skipped",
+        log_str("topic", u->topic), log_i64("partition", u->partition),
+        log_u64("generation", p->generation));
 }
 
 static void regenerate(struct unit *u)
@@ -42,11 +44,12 @@ static void regenerate(struct unit *u)
 static void count_lost(struct unit *u, int64_t from, int64_t to)
 {
     u->lost += (uint64_t)(to - from);
-    log_event(LOG_ERROR,
-              "records expired in Kafka before they were written: counted as lost; raise the topic's "
-              "retention or the database's speed",
-              log_str("topic", u->topic), log_i64("partition", u->partition), log_i64("from", from),
-              log_i64("to", to));
+    log_event(
+        LOG_ERROR,
+        "records expired in Kafka before they were written: counted as lost; raise the topic's "
+        "retention or the database's speed",
+        log_str("topic", u->topic), log_i64("partition", u->partition), log_i64("from", from),
+        log_i64("to", to));
 }
 
 static enum unit_take verify(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum)
@@ -69,8 +72,9 @@ static enum unit_take verify(struct unit *u, int64_t offset, int64_t timestamp, 
     return UNIT_TAKE;
 }
 
-/* A record beyond the expected one. Offsets below the log's start are lost; otherwise the position is set
- * once more, and what is still missing then was never a record (transaction markers, compaction). */
+/* A record beyond the expected one. Offsets below the log's start are lost; otherwise the position
+ * is set once more, and what is still missing then was never a record (transaction markers,
+ * compaction). */
 static enum unit_take gap(struct unit *u, int64_t offset, int64_t low)
 {
     if (low > u->read_next) {

@@ -1,12 +1,13 @@
-/* A unit as the poll thread sees it: one partition of one of the tenant's topics, from assignment to
- * revocation, and the question where to read on (DESIGN §5: a source is (cluster, topic, generation)).
+/* A unit as the poll thread sees it: one partition of one of the tenant's topics, from assignment
+ * to revocation, and the question where to read on (DESIGN §5: a source is (cluster, topic,
+ * generation)).
  *
  *   LOADING       the database is asked for the unit's progress; nothing is fetched
  *   VERIFYING     reading begins at next-1: is the last written record still the one in Kafka?
- *   DOUBTFUL      Kafka says that this offset does not exist: asked again before anything is concluded
- *   REGENERATING  it is another log: the database makes a new generation, reading begins at the start
- *   RUNNING       records go into batches
- *   PARKED        a record of a newer contract version stands here: a person must upgrade the worker */
+ *   DOUBTFUL      Kafka says that this offset does not exist: asked again before anything is
+ * concluded REGENERATING  it is another log: the database makes a new generation, reading begins at
+ * the start RUNNING       records go into batches PARKED        a record of a newer contract
+ * version stands here: a person must upgrade the worker */
 #ifndef CONSUMER_UNIT_H
 #define CONSUMER_UNIT_H
 
@@ -35,7 +36,8 @@ struct unit {
     unsigned doubts;          /* times the doubt was confirmed */
     uint64_t doubt_due_ns;    /* when to ask again */
     int64_t gap_seen;         /* a gap in front of this offset was seen once; 0 = none */
-    int64_t writing_since, open_since; /* Kafka time (ms) of the oldest record being written / collected; 0 = none */
+    int64_t writing_since,
+        open_since; /* Kafka time (ms) of the oldest record being written / collected; 0 = none */
 };
 
 enum unit_take {
@@ -48,12 +50,13 @@ enum unit_take {
 void unit_loaded(struct unit *u, const struct progress *p);
 /* A new generation was made: from the start. */
 void unit_regenerated(struct unit *u, const struct progress *p);
-/* A record came. `low` is the log's first offset, or -1 when it is not known. `checksum` is called for the
- * record only when it is needed. Changes state; see enum unit_take. */
+/* A record came. `low` is the log's first offset, or -1 when it is not known. `checksum` is called
+ * for the record only when it is needed. Changes state; see enum unit_take. */
 enum unit_take unit_record(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum,
                            int64_t low);
-/* Kafka says the fetch position is out of range. True when records of the unit may be in a batch: the
- * worker must finish what is being written, drop the open batch and load the progress again first. */
+/* Kafka says the fetch position is out of range. True when records of the unit may be in a batch:
+ * the worker must finish what is being written, drop the open batch and load the progress again
+ * first. */
 bool unit_out_of_range(struct unit *u, uint64_t now_ns);
 /* DOUBTFUL: the log is [low, high). Concludes after three equal answers, else asks again later. */
 void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns);

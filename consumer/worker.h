@@ -10,7 +10,9 @@
 #define CONSUMER_WORKER_H
 
 /* Runs until SIGTERM or SIGINT: finishes the batch under way, commits, leaves the group. `brokers`
- * overrides the config; NULL = as configured. Returns the exit code. */
-int worker_run(const char *config_file, const char *tenant, const char *brokers);
+ * overrides the config; NULL = as configured. `instance` tells apart the workers of one tenant: a
+ * restarted one takes up its partitions without a rebalance. Returns the exit code. */
+int worker_run(const char *config_file, const char *tenant, const char *brokers,
+               const char *instance);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define FIRST_RETRY_NS (250 * NS_PER_MS)
+#define FIRST_RETRY_NS  (250 * NS_PER_MS)
 #define PARKED_RETRY_NS (5 * NS_PER_S) /* a person has to act: look again now and then */
 
 struct writer {
@@ -27,13 +27,14 @@ struct writer {
     struct writer_view view;
 };
 
-static void set_view(struct writer *w, enum writer_phase phase, const char *reason)
+/* The phase stays until the job ends, so that a slow attempt in between does not look like health.
+ */
+static void tell_failure(struct writer *w, enum writer_phase phase, const char *reason)
 {
     pthread_mutex_lock(&w->lock);
     w->view.phase = phase;
-    snprintf(w->view.reason, sizeof(w->view.reason), "%s", reason ? reason : "");
-    if (phase == WRITER_RETRYING || phase == WRITER_PARKED)
-        w->view.retries++;
+    snprintf(w->view.reason, sizeof(w->view.reason), "%s", reason);
+    w->view.retries++;
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -59,11 +60,12 @@ static bool wait_to_retry(struct writer *w, enum export_result result, struct ba
 {
     bool parked = result == EXPORT_CONFIGURATION;
     uint64_t ns = parked ? PARKED_RETRY_NS : backoff_next(backoff);
-    set_view(w, parked ? WRITER_PARKED : WRITER_RETRYING, err->text);
-    log_repeated(parked ? LOG_ERROR : LOG_WARN,
-                 parked ? "tenant is parked: nothing is written until this is fixed, its data stays in Kafka"
-                        : "write failed, trying again",
-                 w->tenant->id, log_str("tenant", w->tenant->id), log_str("reason", err->text));
+    tell_failure(w, parked ? WRITER_PARKED : WRITER_RETRYING, err->text);
+    log_repeated(
+        parked ? LOG_ERROR : LOG_WARN,
+        parked ? "tenant is parked: nothing is written until this is fixed, its data stays in Kafka"
+               : "write failed, trying again",
+        w->tenant->id, log_str("tenant", w->tenant->id), log_str("reason", err->text));
     return pause_ns(w, ns);
 }
 
@@ -80,7 +82,8 @@ static enum export_result load_units(struct writer *w, struct writer_job *job, s
     return rc;
 }
 
-/* After EXPORT_DATA: counts the try of each refused record; those that had enough become dead letters. */
+/* After EXPORT_DATA: counts the try of each refused record; those that had enough become dead
+ * letters. */
 static bool some_became_dead(struct writer *w, struct batch *b)
 {
     bool dead = false;
@@ -142,7 +145,6 @@ static enum writer_result run_job(struct writer *w, struct writer_job *job)
             continue;
         if (!wait_to_retry(w, rc, &backoff, &err))
             return WRITER_CANCELLED;
-        set_view(w, WRITER_BUSY, NULL);
     }
 }
 
@@ -171,7 +173,8 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-struct writer *writer_new(const struct tenant *t, struct exporter *x, struct dlq *dlq, struct errbuf *err)
+struct writer *writer_new(const struct tenant *t, struct exporter *x, struct dlq *dlq,
+                          struct errbuf *err)
 {
     struct writer *w = calloc(1, sizeof(*w));
     if (w == NULL) {
@@ -276,7 +279,8 @@ struct writer_job *writer_job_new(enum writer_job_kind kind, const char *cluster
     return job;
 }
 
-int writer_job_add(struct writer_job *job, const char *topic, int32_t partition, uint32_t generation)
+int writer_job_add(struct writer_job *job, const char *topic, int32_t partition,
+                   uint32_t generation)
 {
     struct writer_unit *units = realloc(job->units, (job->n_units + 1) * sizeof(*units));
     char *name = strdup(topic);

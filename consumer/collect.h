@@ -1,0 +1,19 @@
+/* From a Kafka message to rows in the open batch. Thread: the poll thread. */
+#ifndef CONSUMER_COLLECT_H
+#define CONSUMER_COLLECT_H
+
+#include "consumer/export/exporter.h"
+
+enum collect_result {
+    COLLECT_TAKEN,       /* the batch owns the message; its rows are in, or it is a dead letter */
+    COLLECT_FULL,        /* no room left in this batch: write it, then give the message again */
+    COLLECT_NEW_VERSION, /* of a newer contract: nothing may be done with it */
+};
+
+/* `ceiling` bounds the batch's arena; a record that does not fit even alone gets three times as
+ * much before it is given up as a dead letter. */
+enum collect_result collect(struct batch *b, struct exporter *x, const struct tenant *t,
+                            const struct record_conf *limits, enum signal signal, int32_t partition,
+                            const char *topic, size_t ceiling, rd_kafka_message_t *message);
+
+#endif

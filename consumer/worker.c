@@ -1,0 +1,558 @@
+#include "consumer/worker.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "consumer/collect.h"
+#include "consumer/worker_status.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+
+#define KAFKA_ANSWER_MS 1000
+#define IDLE_POLL_MS    50 /* a turn without records: group events and ages are looked at this often \
+                            */
+#define BUSY_POLL_MS   20   /* while the writer works: it may finish */
+#define REVOKE_WAIT_MS 5000 /* for the write under way before partitions are given away */
+#define BATCH_STRETCH  4 /* while the writer is busy a batch may grow to so many times its size */
+
+struct worker {
+    const struct conf *conf;
+    const struct tenant *tenant;
+    const char *brokers, *instance;
+    struct exporter *exporter;
+    struct dlq *dlq;
+    struct writer *writer;
+    struct session session;
+    struct batch *open, *spare; /* spare: NULL while it is being written */
+    bool open_closed;           /* nothing more goes into the open batch */
+    rd_kafka_message_t *held;   /* the record that did not fit the open batch */
+    bool reload;                /* drop what is open and load all units' progress again */
+    enum worker_state state;
+    uint64_t batches, status_due_ns;
+};
+
+static volatile sig_atomic_t stop_asked;
+
+static void on_stop_signal(int signal_number)
+{
+    (void)signal_number;
+    stop_asked = 1;
+}
+
+/* ---- the open batch ---- */
+
+static void batch_drop(struct worker *w, struct batch *b)
+{
+    if (b->encoded != NULL)
+        w->exporter->ops->rows_free(b->encoded);
+    batch_reset(b);
+}
+
+static void drop_open(struct worker *w)
+{
+    batch_drop(w, w->open);
+    w->open_closed = false;
+    if (w->held != NULL)
+        rd_kafka_message_destroy(w->held);
+    w->held = NULL;
+    for (size_t i = 0; i < w->session.n_units; i++)
+        w->session.units[i].open_since = 0;
+}
+
+static uint64_t batch_memory(const struct batch *b)
+{
+    return b->bytes + b->arena.held;
+}
+
+static bool over(const struct worker *w, uint64_t times)
+{
+    const struct consumer_conf *c = &w->conf->consumer;
+    return w->open->rows >= c->batch_rows * times ||
+           batch_memory(w->open) >= c->batch_bytes * times ||
+           batch_memory(w->open) >= c->memory / 8;
+}
+
+static bool open_due(const struct worker *w)
+{
+    return w->open->n_records > 0 &&
+           (w->open_closed || stop_asked || over(w, 1) ||
+            clock_mono_ns() - w->open->opened_ns >= w->conf->consumer.batch_age);
+}
+
+/* ---- jobs ---- */
+
+/* The compare-and-set of each unit starts from what the write before left behind. */
+static void submit_batch(struct worker *w)
+{
+    struct writer_job *job = writer_job_new(JOB_WRITE, NULL);
+    if (job == NULL)
+        return; /* no memory now: the next turn tries again */
+    for (size_t i = 0; i < w->open->n_units; i++) {
+        struct batch_unit *bu = &w->open->units[i];
+        struct unit *u = session_unit(&w->session, bu->topic, bu->partition);
+        bu->before = u->progress;
+        bu->lost = u->lost;
+        u->lost = 0;
+        u->writing_since = u->open_since;
+        u->open_since = 0;
+    }
+    job->batch = w->open;
+    w->open = w->spare;
+    w->spare = NULL;
+    w->open_closed = false;
+    writer_submit(w->writer, job);
+}
+
+static void submit_units(struct worker *w, enum writer_job_kind kind, enum unit_state state)
+{
+    struct writer_job *job = writer_job_new(kind, w->session.cluster);
+    if (job == NULL)
+        return;
+    for (size_t i = 0; i < w->session.n_units; i++) {
+        struct unit *u = &w->session.units[i];
+        if (u->state == state &&
+            writer_job_add(job, u->topic, u->partition, u->progress.generation) < 0)
+            break;
+    }
+    if (job->n_units > 0)
+        writer_submit(w->writer, job);
+    else
+        writer_job_free(job);
+}
+
+static void written(struct worker *w, struct writer_job *job, bool wait)
+{
+    struct batch *b = job->batch;
+    const struct unit *moved[64];
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_units; i++) {
+        struct unit *u = session_unit(&w->session, b->units[i].topic, b->units[i].partition);
+        if (u == NULL || u->state == UNIT_LOADING)
+            continue;
+        u->progress = b->units[i].before;
+        u->writing_since = 0;
+        moved[n++] = u;
+        if (n == sizeof(moved) / sizeof(moved[0]) || i + 1 == b->n_units) {
+            session_commit(&w->session, moved, n, wait);
+            n = 0;
+        }
+    }
+    if (n > 0)
+        session_commit(&w->session, moved, n, wait);
+    w->batches++;
+}
+
+static void units_answered(struct worker *w, struct writer_job *job)
+{
+    for (size_t i = 0; i < job->n_units; i++) {
+        struct writer_unit *wu = &job->units[i];
+        struct unit *u = session_unit(&w->session, wu->topic, wu->partition);
+        if (u != NULL && u->state == UNIT_LOADING && job->kind == JOB_LOAD) {
+            const struct unit *loaded = u;
+            unit_loaded(u, &wu->progress);
+            session_commit(&w->session, &loaded, 1,
+                           false); /* a crash may have left Kafka's copy behind */
+        } else if (u != NULL && u->state == UNIT_REGENERATING && job->kind == JOB_GENERATION) {
+            unit_regenerated(u, &wu->progress);
+        }
+    }
+}
+
+static void job_done(struct worker *w, struct writer_job *job, bool wait_commit)
+{
+    if (job->kind == JOB_WRITE) {
+        if (job->result == WRITER_DONE) {
+            written(w, job, wait_commit);
+        } else {
+            w->reload = true;
+            if (job->result == WRITER_FENCED)
+                log_event(
+                    LOG_WARN,
+                    "another worker wrote these offsets: nothing was written twice, reading on "
+                    "from what the database holds",
+                    log_str("tenant", w->tenant->id));
+        }
+        batch_drop(w, job->batch);
+        w->spare = job->batch;
+    } else if (job->result == WRITER_DONE) {
+        units_answered(w, job);
+    }
+    writer_job_free(job);
+}
+
+/* Waits for the job under way; after `patience_ms` it is told to give up. */
+static void finish_job(struct worker *w, int patience_ms)
+{
+    while (!writer_idle(w->writer)) {
+        struct writer_job *job = writer_take(w->writer, patience_ms);
+        if (job != NULL)
+            job_done(w, job, true);
+        else
+            writer_cancel(w->writer);
+    }
+}
+
+/* ---- the group ---- */
+
+static void on_revoked(void *arg)
+{
+    struct worker *w = arg;
+    finish_job(w, REVOKE_WAIT_MS);
+    drop_open(w);
+    log_event(LOG_INFO, "partitions were taken back", log_str("tenant", w->tenant->id));
+}
+
+static void on_assigned(void *arg)
+{
+    struct worker *w = arg;
+    drop_open(w);
+    w->reload = false; /* the new units are LOADING already */
+    log_event(LOG_INFO, "partitions are assigned", log_str("tenant", w->tenant->id),
+              log_u64("partitions", w->session.n_units));
+}
+
+/* Everything that is not written is read again from what the database says. */
+static void reload_units(struct worker *w)
+{
+    finish_job(w, REVOKE_WAIT_MS);
+    drop_open(w);
+    w->reload = false;
+    for (size_t i = 0; i < w->session.n_units; i++)
+        w->session.units[i].state = UNIT_LOADING;
+    session_place(&w->session);
+}
+
+static void look_at_doubts(struct worker *w)
+{
+    uint64_t now = clock_mono_ns();
+    for (size_t i = 0; i < w->session.n_units; i++) {
+        struct unit *u = &w->session.units[i];
+        int64_t low, high;
+        if (u->state == UNIT_DOUBTFUL && now >= u->doubt_due_ns &&
+            session_watermarks(&w->session, u, &low, &high) == 0)
+            unit_watermarks(u, low, high, now);
+    }
+}
+
+static size_t units_in(const struct worker *w, enum unit_state state)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < w->session.n_units; i++)
+        n += w->session.units[i].state == state;
+    return n;
+}
+
+static void place_if_wanted(struct worker *w)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < w->session.n_units; i++)
+        wanted = wanted || w->session.units[i].restart;
+    if (wanted)
+        session_place(&w->session);
+}
+
+/* ---- records ---- */
+
+static void record_error(struct worker *w, struct unit *u, const rd_kafka_message_t *m)
+{
+    if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+        m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+        w->reload = unit_out_of_range(u, clock_mono_ns()) || w->reload;
+    else
+        log_repeated(LOG_WARN, "a partition cannot be read now", u->topic,
+                     log_str("topic", u->topic), log_i64("partition", u->partition),
+                     log_str("reason", rd_kafka_message_errstr(m)));
+}
+
+static enum unit_take judge(struct worker *w, struct unit *u, const rd_kafka_message_t *m)
+{
+    int64_t low = -1, high = -1;
+    uint32_t checksum = 0;
+    if (u->state == UNIT_VERIFYING && m->offset == u->progress.next - 1)
+        checksum = record_checksum(slice_of(m->key, m->key_len), slice_of(m->payload, m->len));
+    if (u->read_next != UNIT_READ_ANY && m->offset > u->read_next &&
+        session_watermarks(&w->session, u, &low, &high) < 0)
+        low = -1;
+    return unit_record(u, m->offset, rd_kafka_message_timestamp(m, NULL), checksum, low);
+}
+
+static void park(struct worker *w, struct unit *u)
+{
+    u->state = UNIT_PARKED;
+    log_event(LOG_ERROR,
+              "a record of a newer contract version stands in the topic: this partition is parked; "
+              "upgrade "
+              "this worker",
+              log_str("tenant", w->tenant->id), log_str("topic", u->topic),
+              log_i64("partition", u->partition), log_i64("offset", u->read_next - 1));
+}
+
+/* Into the batch; the message belongs to the batch or is held for the next one. */
+static void take(struct worker *w, struct unit *u, rd_kafka_message_t *m)
+{
+    switch (collect(w->open, w->exporter, w->tenant, &w->conf->record, u->signal, u->partition,
+                    u->topic, w->conf->consumer.memory / 8, m)) {
+    case COLLECT_TAKEN:
+        if (u->open_since == 0)
+            u->open_since = w->open->records[w->open->n_records - 1].timestamp;
+        return;
+    case COLLECT_FULL:
+        w->open_closed = true;
+        w->held = m;
+        return;
+    case COLLECT_NEW_VERSION:
+        park(w, u);
+        rd_kafka_message_destroy(m);
+        return;
+    }
+}
+
+static void record_came(struct worker *w, rd_kafka_message_t *m)
+{
+    struct unit *u = session_unit(&w->session, rd_kafka_topic_name(m->rkt), m->partition);
+    if (u == NULL || m->err) {
+        if (u != NULL)
+            record_error(w, u, m);
+        rd_kafka_message_destroy(m);
+        return;
+    }
+    if (judge(w, u, m) == UNIT_TAKE)
+        take(w, u, m);
+    else
+        rd_kafka_message_destroy(m);
+}
+
+static void held_again(struct worker *w)
+{
+    rd_kafka_message_t *m = w->held;
+    w->held = NULL;
+    take(w, session_unit(&w->session, rd_kafka_topic_name(m->rkt), m->partition), m);
+    if (w->held != NULL && w->open->n_records == 0) {
+        log_event(LOG_ERROR,
+                  "out of memory with an empty batch: stopping, the supervisor starts again",
+                  log_str("tenant", w->tenant->id));
+        stop_asked = 1;
+    }
+}
+
+static bool may_take(const struct worker *w)
+{
+    return !stop_asked && !w->reload && !w->open_closed && w->held == NULL &&
+           !over(w, w->spare == NULL ? BATCH_STRETCH : 1);
+}
+
+/* Takes records for one turn: until none is there, or the batch is due. */
+static void take_records(struct worker *w)
+{
+    if (w->held != NULL && !w->open_closed)
+        held_again(w);
+    int timeout_ms =
+        writer_idle(w->writer) && w->open->n_records == 0 ? IDLE_POLL_MS : BUSY_POLL_MS;
+    if (!may_take(w)) {
+        struct writer_job *job = writer_take(w->writer, timeout_ms);
+        if (job != NULL)
+            job_done(w, job, false);
+        return;
+    }
+    for (int n = 0; n < 1000 && may_take(w); n++) {
+        rd_kafka_message_t *m = session_record(&w->session, n == 0 ? timeout_ms : 0);
+        if (m == NULL)
+            return;
+        record_came(w, m);
+        place_if_wanted(w);
+    }
+}
+
+/* ---- status ---- */
+
+static enum worker_state state_now(const struct worker *w, const struct writer_view *view)
+{
+    if (stop_asked)
+        return WORKER_STOPPING;
+    if (view->phase == WRITER_PARKED || units_in(w, UNIT_PARKED) > 0)
+        return WORKER_PARKED;
+    if (view->phase == WRITER_RETRYING)
+        return WORKER_RETRYING;
+    if (w->session.rk == NULL)
+        return w->state;
+    return w->session.n_units == 0 ? WORKER_WAITING_FOR_PARTITIONS : WORKER_RUNNING;
+}
+
+static void tell_status(struct worker *w, bool now)
+{
+    uint64_t at = clock_mono_ns();
+    if (!now && at < w->status_due_ns)
+        return;
+    w->status_due_ns = at + w->conf->consumer.status_interval;
+    struct writer_view view;
+    struct errbuf err = ERRBUF_INIT;
+    writer_view(w->writer, &view);
+    enum worker_state state = state_now(w, &view);
+    if (state == WORKER_RUNNING && w->state == WORKER_RETRYING)
+        log_event(LOG_INFO, "the database takes writes again", log_str("tenant", w->tenant->id));
+    w->state = state;
+    struct worker_report r = {
+        .tenant = w->tenant->id,
+        .state = state,
+        .reason = view.reason,
+        .batches = w->batches,
+        .memory = batch_memory(w->open) + (w->spare ? batch_memory(w->spare) : 0),
+        .session = &w->session,
+        .writer = &view,
+    };
+    if (worker_status_write(w->conf->state, &r, &err) < 0)
+        log_repeated(LOG_WARN, "the status file cannot be written", w->tenant->id,
+                     log_str("reason", err.text));
+}
+
+/* ---- the loop ---- */
+
+static void turn(struct worker *w)
+{
+    session_serve(&w->session, 0);
+    struct writer_job *job = writer_take(w->writer, 0);
+    if (job != NULL)
+        job_done(w, job, false);
+    if (w->reload)
+        reload_units(w);
+    if (writer_idle(w->writer)) {
+        if (units_in(w, UNIT_LOADING) > 0)
+            submit_units(w, JOB_LOAD, UNIT_LOADING);
+        else if (units_in(w, UNIT_REGENERATING) > 0)
+            submit_units(w, JOB_GENERATION, UNIT_REGENERATING);
+        else if (open_due(w))
+            submit_batch(w);
+    }
+    look_at_doubts(w);
+    place_if_wanted(w);
+    take_records(w);
+    tell_status(w, false);
+}
+
+/* Reads until the session has to end: stop, brokers gone, or a fatal error of the client. */
+static void read_session(struct worker *w)
+{
+    while (!w->session.brokers_gone && w->session.fatal[0] == 0 &&
+           !(stop_asked && w->open->n_records == 0 && writer_idle(w->writer)))
+        turn(w);
+    finish_job(w, REVOKE_WAIT_MS);
+    drop_open(w);
+}
+
+static bool open_session(struct worker *w, struct errbuf *err)
+{
+    w->session = (struct session){.revoked = on_revoked, .assigned = on_assigned, .arg = w};
+    int rc;
+    while ((rc = session_open(&w->session, w->conf, w->brokers, w->tenant, w->instance,
+                              KAFKA_ANSWER_MS, err)) == -EAGAIN) {
+        log_repeated(LOG_WARN, "waiting for Kafka", w->tenant->id, log_str("reason", err->text));
+        w->state = WORKER_WAITING_FOR_KAFKA;
+        tell_status(w, false);
+        if (stop_asked)
+            return false;
+    }
+    return rc == 0;
+}
+
+static int run_sessions(struct worker *w)
+{
+    struct errbuf err = ERRBUF_INIT;
+    while (!stop_asked) {
+        if (!open_session(w, &err)) {
+            if (stop_asked)
+                break;
+            log_event(LOG_ERROR, "the worker cannot run", log_str("tenant", w->tenant->id),
+                      log_str("reason", err.text));
+            return 1;
+        }
+        read_session(w);
+        if (w->session.fatal[0] != 0) {
+            log_event(
+                LOG_ERROR,
+                "the Kafka client cannot go on; if another worker of this tenant has the same "
+                "instance name, give each its own by --instance",
+                log_str("tenant", w->tenant->id), log_str("reason", w->session.fatal));
+            session_close(&w->session, false);
+            return 1;
+        }
+        if (w->session.brokers_gone)
+            log_event(LOG_WARN,
+                      "all brokers are gone: connecting anew and checking where to read on",
+                      log_str("tenant", w->tenant->id));
+        session_close(&w->session, !w->session.brokers_gone);
+    }
+    return 0;
+}
+
+static int start(struct worker *w, struct errbuf *err)
+{
+    char folder[4096];
+    snprintf(folder, sizeof(folder), "%s/run", w->conf->state);
+    if (file_make_folder(folder, 0755, err) < 0)
+        return -1;
+    const struct exporter_ops *ops = exporter_for(w->tenant);
+    w->exporter = ops->open(w->tenant, EXPORTER_WRITE, err);
+    w->dlq = w->exporter ? dlq_new(w->conf, w->brokers, w->tenant, err) : NULL;
+    w->writer = w->dlq ? writer_new(w->tenant, w->exporter, w->dlq, err) : NULL;
+    w->open = batch_new();
+    w->spare = batch_new();
+    if (w->writer != NULL && (w->open == NULL || w->spare == NULL))
+        return errbuf_set(err, ENOMEM, "out of memory");
+    return w->writer ? 0 : -1;
+}
+
+static void release(struct worker *w)
+{
+    writer_free(w->writer);
+    batch_free(w->open);
+    batch_free(w->spare);
+    dlq_free(w->dlq);
+    if (w->exporter != NULL)
+        w->exporter->ops->close(w->exporter);
+}
+
+static void handle_signals(void)
+{
+    struct sigaction stop = {.sa_handler = on_stop_signal};
+    sigaction(SIGTERM, &stop, NULL);
+    sigaction(SIGINT, &stop, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* the supervisor restarts a worker whose config changed */
+}
+
+int worker_run(const char *config_file, const char *tenant, const char *brokers,
+               const char *instance)
+{
+    struct errbuf err = ERRBUF_INIT;
+    struct worker w = {.instance = instance};
+    handle_signals();
+    struct tenancy *tenancy = tenancy_open(config_file, tenant, &err);
+    if (tenancy == NULL) {
+        log_event(LOG_ERROR, "cannot start", log_str("tenant", tenant),
+                  log_str("reason", err.text));
+        return 2;
+    }
+    struct snapshot *snapshot = tenancy_acquire(tenancy);
+    w.conf = snapshot->conf;
+    w.tenant = snapshot_tenant(snapshot, slice_str(tenant));
+    w.brokers = brokers ? brokers : w.conf->kafka.brokers;
+    log_setup("consumer", (enum log_level)w.conf->log.level, (enum log_format)w.conf->log.format);
+    int rc = 1;
+    if (w.tenant == NULL)
+        log_event(LOG_ERROR, "cannot start: there is no such tenant", log_str("tenant", tenant));
+    else if (start(&w, &err) < 0)
+        log_event(LOG_ERROR, "cannot start", log_str("tenant", tenant),
+                  log_str("reason", err.text));
+    else
+        rc = run_sessions(&w);
+    if (rc == 0)
+        worker_status_remove(w.conf->state, tenant);
+    release(&w);
+    snapshot_release(snapshot);
+    tenancy_close(tenancy);
+    return rc;
+}
