@@ -13,8 +13,9 @@
 #include <sys/prctl.h>
 
 #define KAFKA_ANSWER_MS 1000
-#define IDLE_POLL_MS    50 /* a turn without records: group events and ages are looked at this often \
-                            */
+#define IDLE_POLL_MS                                                                               \
+    50 /* a turn without records: group events and ages are looked at this often                   \
+        */
 #define BUSY_POLL_MS   20   /* while the writer works: it may finish */
 #define REVOKE_WAIT_MS 5000 /* for the write under way before partitions are given away */
 #define BATCH_STRETCH  4 /* while the writer is busy a batch may grow to so many times its size */
