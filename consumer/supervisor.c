@@ -25,7 +25,7 @@
 struct worker_service {
     struct service service;
     char tenant[64];
-    uint64_t config_stamp; /* of the tenant's file; a change restarts the worker */
+    uint64_t config_hash; /* of the tenant's effective options; a change restarts the worker */
     const char *argv[10];
     struct worker_service *next;
 };
@@ -54,11 +54,16 @@ static uint64_t stop_timeout(const struct supervisor *s)
 
 /* ---- workers ---- */
 
-static uint64_t tenant_stamp(const struct supervisor *s, const char *tenant)
+/* Of what is in use, not of the file: a file that was refused restarts nothing. (FNV-1a) */
+static uint64_t tenant_hash(const struct tenant *t)
 {
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/%s.conf", s->snapshot->conf->tenants, tenant);
-    return file_stamp(path);
+    struct buf text = BUF_INIT;
+    uint64_t hash = 14695981039346656037ull;
+    option_print(&tenant_options, t->conf, NULL, &text);
+    for (size_t i = 0; i < text.len; i++)
+        hash = (hash ^ text.at[i]) * 1099511628211ull;
+    buf_release(&text);
+    return hash;
 }
 
 static struct worker_service *worker_find(struct supervisor *s, const char *tenant)
@@ -69,19 +74,19 @@ static struct worker_service *worker_find(struct supervisor *s, const char *tena
     return NULL;
 }
 
-static void worker_add(struct supervisor *s, const char *tenant)
+static void worker_add(struct supervisor *s, const struct tenant *t)
 {
     struct worker_service *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return; /* the next scan tries again */
-    snprintf(w->tenant, sizeof(w->tenant), "%s", tenant);
+    snprintf(w->tenant, sizeof(w->tenant), "%s", t->id);
     const char *const argv[] = {s->program,     "consumer",  w->tenant,  "--config",
                                 s->config_file, "--brokers", s->brokers, NULL};
     memcpy(w->argv, argv, sizeof(argv));
     char name[96];
-    snprintf(name, sizeof(name), "consumer %s", tenant);
+    snprintf(name, sizeof(name), "consumer %s", t->id);
     service_init(&w->service, name, w->argv, NULL, s->snapshot->conf->supervisor.backoff_max);
-    w->config_stamp = tenant_stamp(s, tenant);
+    w->config_hash = tenant_hash(t);
     w->next = s->workers;
     s->workers = w;
 }
@@ -90,17 +95,18 @@ static void worker_add(struct supervisor *s, const char *tenant)
 static void workers_match_tenants(struct supervisor *s)
 {
     for (struct worker_service *w = s->workers; w != NULL; w = w->next) {
-        w->service.wanted = snapshot_tenant(s->snapshot, slice_str(w->tenant)) != NULL;
-        uint64_t stamp = tenant_stamp(s, w->tenant);
-        if (w->service.wanted && stamp != w->config_stamp) {
+        const struct tenant *t = snapshot_tenant(s->snapshot, slice_str(w->tenant));
+        w->service.wanted = t != NULL;
+        uint64_t hash = t ? tenant_hash(t) : 0;
+        if (t != NULL && hash != w->config_hash) {
             w->service.restart = w->service.state == SERVICE_RUNNING;
             backoff_reset(&w->service.backoff);
         }
-        w->config_stamp = stamp;
+        w->config_hash = hash;
     }
     for (size_t i = 0; i < s->snapshot->n_tenants; i++)
         if (worker_find(s, s->snapshot->tenants[i].id) == NULL)
-            worker_add(s, s->snapshot->tenants[i].id);
+            worker_add(s, &s->snapshot->tenants[i]);
 }
 
 static void workers_forget_stopped(struct supervisor *s)
@@ -164,7 +170,7 @@ static void tell_status(struct supervisor *s)
     char path[4096];
     struct errbuf err = ERRBUF_INIT;
     buf_printf(&out, "{\"pid\":%d,\"written_at_ms\":%" PRIu64 ",\"brokers\":", getpid(),
-               clock_wall_ns() / NS_PER_MS);
+               (uint64_t)(clock_wall_ns() / NS_PER_MS));
     json_string(&out, slice_str(s->brokers));
     buf_append_str(&out, ",\"processes\":[");
     bool first = true;
@@ -219,11 +225,14 @@ static int lock_state(struct supervisor *s, struct errbuf *err)
     s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (s->lock_fd < 0)
         return errbuf_set(err, errno, "%s cannot be opened: %s", path, strerror(errno));
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
-        return errbuf_set(
-            err, EBUSY,
-            "another tenantry runs with the state folder %s: stop it, or set another `state` in %s",
-            s->snapshot->conf->state, s->config_file);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
+        close(s->lock_fd);
+        s->lock_fd = -1;
+        return errbuf_set(err, EBUSY,
+                          "another tenantry runs with the state folder %s: stop it, or set another "
+                          "`state` in %s",
+                          s->snapshot->conf->state, s->config_file);
+    }
     return 0;
 }
 
