@@ -1,0 +1,215 @@
+/* The unit's question "where to read on": as stories of what the database and Kafka say. */
+#include "consumer/unit.h"
+
+#include "base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define SUM   0xabcdu
+#define STAMP 1000
+
+enum step_kind {
+    LOADED,       /* a: first, b: next; known when b > 0 */
+    RECORD,       /* a: offset, b: checksum, low: the log's start -> enum unit_take */
+    OUT_OF_RANGE, /* -> 1 when the worker must reload */
+    WATERMARKS,   /* a: low, b: high */
+    REGENERATED,
+};
+
+struct step {
+    int line;
+    enum step_kind kind;
+    int64_t a, b, low;
+    int expect; /* of RECORD, OUT_OF_RANGE */
+    enum unit_state state;
+    int64_t read_next;
+    uint64_t lost;
+};
+
+#define STEP __LINE__
+#define END                                                                                        \
+    {                                                                                              \
+        0, LOADED, 0, 0, 0, 0, UNIT_LOADING, 0, 0                                                  \
+    }
+
+static void run_step(struct unit *u, const struct step *s)
+{
+    int got = s->expect;
+    switch (s->kind) {
+    case LOADED:
+        unit_loaded(u, &(struct progress){.source = 1,
+                                          .generation = 1,
+                                          .known = s->b > 0,
+                                          .first = s->a,
+                                          .next = s->b,
+                                          .last_timestamp = STAMP,
+                                          .last_checksum = SUM});
+        break;
+    case RECORD:
+        got = unit_record(u, s->a, STAMP, (uint32_t)s->b, s->low);
+        break;
+    case OUT_OF_RANGE:
+        got = unit_out_of_range(u, 0);
+        break;
+    case WATERMARKS:
+        unit_watermarks(u, s->a, s->b, 0);
+        break;
+    case REGENERATED:
+        unit_regenerated(u, &(struct progress){.source = 2, .generation = 2});
+        break;
+    }
+    if (got != s->expect || u->state != s->state || u->read_next != s->read_next ||
+        u->lost != s->lost)
+        fail_msg("line %d: returned %d (expected %d), state %d (%d), reads at %lld (%lld), lost "
+                 "%llu (%llu)",
+                 s->line, got, s->expect, u->state, s->state, (long long)u->read_next,
+                 (long long)s->read_next, (unsigned long long)u->lost, (unsigned long long)s->lost);
+}
+
+static void run_story(const struct step *steps)
+{
+    char topic[] = "otlp.acme.logs";
+    struct unit u = {.topic = topic, .state = UNIT_LOADING};
+    for (; steps->line != 0; steps++)
+        run_step(&u, steps);
+}
+
+static void test_a_new_unit_begins_at_the_first_record_that_is_there(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 0, 0, 0, UNIT_RUNNING, UNIT_READ_ANY, 0},
+        {STEP, RECORD, 7, SUM, 7, UNIT_TAKE, UNIT_RUNNING, 8, 0},
+        {STEP, RECORD, 8, SUM, 7, UNIT_TAKE, UNIT_RUNNING, 9, 0},
+        END,
+    });
+}
+
+static void test_the_last_written_record_is_compared_before_going_on(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, RECORD, 9, SUM, 0, UNIT_SKIP, UNIT_RUNNING, 10, 0},
+        {STEP, RECORD, 10, 1, 0, UNIT_TAKE, UNIT_RUNNING, 11, 0},
+        END,
+    });
+}
+
+static void test_another_record_in_its_place_means_another_log(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, RECORD, 9, 77, 0, UNIT_SKIP, UNIT_REGENERATING, 9, 0},
+        {STEP, RECORD, 10, SUM, 0, UNIT_SKIP, UNIT_REGENERATING, 9, 0},
+        {STEP, REGENERATED, 0, 0, 0, 0, UNIT_RUNNING, UNIT_READ_ANY, 0},
+        {STEP, RECORD, 0, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 1, 0},
+        END,
+    });
+}
+
+static void test_beyond_the_end_is_asked_three_times_before_it_is_believed(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, OUT_OF_RANGE, 0, 0, 0, false, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 0, 4, 0, 0, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 0, 4, 0, 0, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 0, 4, 0, 0, UNIT_REGENERATING, 9, 0},
+        END,
+    });
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, OUT_OF_RANGE, 0, 0, 0, false, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 0, 4, 0, 0, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 0, 12, 0, 0, UNIT_VERIFYING, 9,
+         0}, /* a leader that did not know its end */
+        END,
+    });
+}
+
+static void test_what_retention_ate_is_counted_as_lost(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        /* all that was written has expired, nothing else */
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, OUT_OF_RANGE, 0, 0, 0, false, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 10, 20, 0, 0, UNIT_RUNNING, 10, 0},
+        END,
+    });
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, OUT_OF_RANGE, 0, 0, 0, false, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 15, 20, 0, 0, UNIT_RUNNING, 15, 5},
+        {STEP, RECORD, 15, SUM, 15, UNIT_TAKE, UNIT_RUNNING, 16, 5},
+        END,
+    });
+    run_story((const struct step[]){
+        /* it expired while we were reading */
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, RECORD, 14, SUM, 14, UNIT_TAKE, UNIT_RUNNING, 15, 4},
+        END,
+    });
+}
+
+static void test_a_gap_is_read_again_before_it_is_believed(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, RECORD, 9, SUM, 0, UNIT_SKIP, UNIT_RUNNING, 10, 0},
+        {STEP, RECORD, 12, SUM, 0, UNIT_RESTART, UNIT_RUNNING, 10, 0},
+        {STEP, RECORD, 10, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 11, 0}, /* it had been a stale one */
+        {STEP, RECORD, 13, SUM, 0, UNIT_RESTART, UNIT_RUNNING, 11, 0},
+        {STEP, RECORD, 13, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 14, 2},
+        END,
+    });
+}
+
+static void test_stale_records_are_not_written_again(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, RECORD, 3, SUM, 0, UNIT_SKIP, UNIT_VERIFYING, 9, 0},
+        {STEP, RECORD, 9, SUM, 0, UNIT_SKIP, UNIT_RUNNING, 10, 0},
+        {STEP, RECORD, 10, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 11, 0},
+        {STEP, RECORD, 10, SUM, 0, UNIT_SKIP, UNIT_RUNNING, 11, 0},
+        {STEP, RECORD, 5, SUM, 0, UNIT_SKIP, UNIT_RUNNING, 11, 0},
+        END,
+    });
+}
+
+static void test_out_of_range_while_running_asks_for_a_reload(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, RECORD, 9, SUM, 0, UNIT_SKIP, UNIT_RUNNING, 10, 0},
+        {STEP, OUT_OF_RANGE, 0, 0, 0, true, UNIT_RUNNING, 10, 0},
+        END,
+    });
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_new_unit_begins_at_the_first_record_that_is_there),
+        cmocka_unit_test(test_the_last_written_record_is_compared_before_going_on),
+        cmocka_unit_test(test_another_record_in_its_place_means_another_log),
+        cmocka_unit_test(test_beyond_the_end_is_asked_three_times_before_it_is_believed),
+        cmocka_unit_test(test_what_retention_ate_is_counted_as_lost),
+        cmocka_unit_test(test_a_gap_is_read_again_before_it_is_believed),
+        cmocka_unit_test(test_stale_records_are_not_written_again),
+        cmocka_unit_test(test_out_of_range_while_running_asks_for_a_reload),
+    };
+    return cmocka_run_group_tests_name("unit", tests, NULL, NULL);
+}
