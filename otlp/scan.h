@@ -8,8 +8,10 @@
  *
  * Counted: items (spans, log records, data points) and *expanded* bytes: the bytes of each item
  * plus those of its resource, its scope and, for data points, its metric's other fields, because a
- * row repeats them. Both have ceilings, so that a small request cannot become a huge table (DESIGN:
- * records are bounded in what they become). Thread: any; pure. */
+ * row repeats them (fields with key and length, as they stand on the wire; unknown fields do not
+ * count). Of several members of Metric.data only the last counts. Both have ceilings, so that a
+ * small request cannot become a huge table (DESIGN: records are bounded in what they become).
+ * Thread: any; pure. */
 #ifndef OTLP_SCAN_H
 #define OTLP_SCAN_H
 
@@ -34,7 +36,8 @@ struct scan_result {
     uint64_t items;
     uint64_t expanded_bytes;
     uint64_t resources, scopes;
-    uint64_t bad_ids; /* items whose trace or span id has a wrong length (R232) */
+    uint64_t bad_ids; /* items with a trace or span id of wrong length, in links and exemplars, too:
+                         scan.c says which (R232) */
     size_t error_at;  /* SCAN_MALFORMED: byte offset in the body */
     const char
         *error; /* SCAN_MALFORMED: a literal, e.g. "length runs past the end of its message" */
