@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#define LINE_CEILING  (64 * 1024)
+#define LINE_CEILING  65536
 #define VALUE_CEILING 4096 /* a longer value is cut and ends in "..." */
 
 static _Atomic int threshold = LOG_INFO;
@@ -119,16 +119,12 @@ static void write_line(enum log_level level, const char *message, const struct l
         for (const struct log_field *f = lists[i]; f != NULL && f->name != NULL; f++)
             write_field(&line, json, f);
     buf_append_str(&line, json ? "}\n" : "\n");
-    if (!line.failed) {
-        write_all(line.at, line.len);
-    } else {
-        static const char text[] =
-            "level=error msg=\"a log line was too long or found no memory\"\n";
-        static const char json_text[] =
-            "{\"level\":\"error\",\"msg\":\"a log line was too long or found no memory\"}\n";
-        json ? write_all((const uint8_t *)json_text, sizeof(json_text) - 1)
-             : write_all((const uint8_t *)text, sizeof(text) - 1);
+    if (line.failed) {
+        buf_clear(&line);
+        buf_append_str(&line, json ? "{\"level\":\"error\",\"msg\":\"a log line did not fit\"}\n"
+                                   : "level=error msg=\"a log line did not fit\"\n");
     }
+    write_all(line.at, line.len);
     buf_release(&line);
 }
 
@@ -166,9 +162,10 @@ void log_write_repeated(enum log_level level, const char *message, const char *k
     if ((int)level > atomic_load_explicit(&threshold, memory_order_relaxed))
         return;
     int saved = errno;
-    uint64_t held_back, now_ns = clock_mono_ns();
+    uint64_t held_back;
     struct log_repeat evicted;
     pthread_mutex_lock(&lock);
+    uint64_t now_ns = clock_mono_ns(); /* under the lock: the table's times never run backwards */
     if (log_repeat_note(&repeats, level, message, key, now_ns, &held_back, &evicted)) {
         const struct log_field extra[] = {log_u64("repeated", held_back), {0}};
         write_line(level, message, fields, held_back > 0 ? extra : NULL);

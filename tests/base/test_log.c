@@ -115,6 +115,24 @@ static void test_lines(void **state)
     log_setup(NULL, LOG_INFO, LOG_LOGFMT);
 }
 
+/* So many long values that the line's ceiling is passed: a line says so. */
+static void test_line_ceiling(void **state)
+{
+    (void)state;
+    static char value[5000];
+    struct log_field fields[21];
+    struct buf out = BUF_INIT;
+    memset(value, '"', sizeof(value) - 1);
+    for (size_t i = 0; i < 20; i++)
+        fields[i] = log_str("f", value);
+    fields[20] = (struct log_field){0};
+    capture_start();
+    log_write(LOG_INFO, "m", fields);
+    capture_end(&out);
+    assert_string_equal(buf_cstr(&out), "level=error msg=\"a log line did not fit\"\n");
+    buf_release(&out);
+}
+
 static void test_repeated(void **state)
 {
     (void)state;
@@ -227,9 +245,10 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),          cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_repeated),        cmocka_unit_test(test_repeat_table),
-        cmocka_unit_test(test_repeat_eviction), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_fields),       cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_line_ceiling), cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_repeat_table), cmocka_unit_test(test_repeat_eviction),
+        cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
