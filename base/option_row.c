@@ -1,5 +1,7 @@
 #include "base/option_row.h"
 
+#include "base/near.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -115,37 +117,12 @@ int option_defaults(const struct option_group *group, void *conf, struct arena *
     return 0;
 }
 
-/* Levenshtein's distance of two short names; names longer than the row are "far". */
-static size_t distance(const char *a, const char *b)
-{
-    enum { LONGEST = 64 };
-    size_t row[LONGEST + 1], len_a = strlen(a), len_b = strlen(b);
-    if (len_a > LONGEST || len_b > LONGEST)
-        return LONGEST;
-    for (size_t j = 0; j <= len_b; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= len_a; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= len_b; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[len_b];
-}
-
 const struct option *option_near(const struct option_group *group, const char *name)
 {
     const struct option *nearest = NULL;
-    size_t best = (strlen(name) + 2) / 3 + 1; /* one typo in three letters, two in six */
+    size_t best = near_limit(name);
     for (const struct option *row = group->rows; row->name != NULL; row++) {
-        size_t d = distance(name, row->name);
+        size_t d = near_distance(name, row->name);
         if (d < best) {
             best = d;
             nearest = row;

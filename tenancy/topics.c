@@ -68,6 +68,8 @@ static rd_kafka_NewTopic_t *topic_new(const struct topic_spec *s, uint64_t parti
     rd_kafka_NewTopic_set_config(topic, "retention.ms", ms);
     rd_kafka_NewTopic_set_config(topic, "max.message.bytes", bytes);
     rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
+    if (replication >= REPLICATION) /* what is acked survives the loss of any one broker */
+        rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", "2");
     return topic;
 }
 
