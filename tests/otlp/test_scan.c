@@ -151,7 +151,10 @@ static void R227_malformed(void **state)
           {__LINE__, L, "~0a7f", -1}, {__LINE__, L, "~0affffffffffffffff7f", -1},
           {__LINE__, L, LOG("6{1'k' ~120a ~0a08616263}"), -1},
           {__LINE__, L, LOG("6{1'k' 2{~0a0161 ~62}}"), -1},
-          {__LINE__, L, LOG("6{1'k' 2{~21 ~01020304050607}}"), -1}, {__LINE__, L, "~08", -1});
+          {__LINE__, L, LOG("6{1'k' 2{~21 ~01020304050607}}"), -1},
+          {__LINE__, L, LOG("6{1'k' 2{~21}}"), -1}, {__LINE__, L, LOG("6{1'k' 2{~0a}}"), -1},
+          {__LINE__, L, LOG("6{1'k' 2{~10}}"), -1}, {__LINE__, L, LOG("6{1'k' 2{~1880}}"), -1},
+          {__LINE__, L, "~08", -1});
 }
 
 static void R228_wrong_wire_type_is_malformed(void **state)
@@ -207,23 +210,26 @@ static void R229_depth_is_bounded(void **state)
     }
 }
 
-/* The shortcut for plain attributes counts levels, too. */
+/* The shortcut for plain attributes counts levels, too: a body of arrays in each other, then of
+ * lists of one attribute. */
 static void R229_depth_of_attributes(void **state)
 {
     (void)state;
-    for (unsigned lists = 55; lists < 65; lists++) {
-        char text[4096] = LOG("5{%"), *open = strchr(text, '%');
-        for (unsigned i = 0; i < lists; i++)
-            open += sprintf(open, "6{1{1'k' 2{"); /* AnyValue: two levels to the next KeyValue */
-        open += sprintf(open, "1'v'");
-        for (unsigned i = 0; i < lists; i++)
-            open += sprintf(open, "}}}");
-        sprintf(open, "}}}}");
-        /* request, resource, scope, record, body, then list, KeyValue, AnyValue each */
-        struct scan_result r;
-        enum scan_status status = scan_text(L, text, &r);
-        assert_int_equal(status, 5 + 3 * lists <= SCAN_MAX_DEPTH ? SCAN_OK : SCAN_MALFORMED);
-    }
+    for (unsigned arrays = 0; arrays < 3; arrays++)
+        for (unsigned lists = 38; lists < 44; lists++) {
+            char text[4096], *end = text + sprintf(text, "1{2{2{5{");
+            for (unsigned i = 0; i < arrays; i++) /* ArrayValue, AnyValue */
+                end += sprintf(end, "5{1{");
+            for (unsigned i = 0; i < lists; i++) /* KeyValueList, KeyValue, AnyValue */
+                end += sprintf(end, "6{1{1'k' 2{");
+            end += sprintf(end, "1'v'");
+            for (unsigned i = 0; i < 4 + 2 * arrays + 3 * lists; i++)
+                end += sprintf(end, "}");
+            unsigned levels = 5 + 2 * arrays + 3 * lists;
+            struct scan_result r;
+            assert_int_equal(scan_text(L, text, &r),
+                             levels <= SCAN_MAX_DEPTH ? SCAN_OK : SCAN_MALFORMED);
+        }
 }
 
 static void R230_claimed_lengths_cost_nothing(void **state)
