@@ -1,0 +1,182 @@
+#include "consumer/kafka_log.h"
+
+#include "base/clock.h"
+#include "consumer/session.h"
+#include "otlp/scan.h"
+#include "tenancy/topics.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define ANSWER_MS 10000
+
+struct kafka_log {
+    rd_kafka_t *rk;
+    char *cluster;
+};
+
+struct kafka_log *kafka_log_open(const struct conf *conf, const char *brokers,
+                                 const struct tenant *t, int timeout_ms, struct errbuf *err)
+{
+    char reason[256];
+    struct kafka_log *l = calloc(1, sizeof(*l));
+    rd_kafka_conf_t *kc =
+        l ? kafka_client_conf(&conf->kafka, brokers, KAFKA_CONSUMER, "tenantry-look", err) : NULL;
+    if (kc == NULL) {
+        free(l);
+        return NULL;
+    }
+    rd_kafka_conf_set(kc, "group.id", t->group, NULL, 0); /* to ask for its commits; never joined */
+    rd_kafka_conf_set(kc, "enable.auto.commit", "false", NULL, 0);
+    rd_kafka_conf_set(kc, "auto.offset.reset", "error", NULL, 0);
+    rd_kafka_conf_set(kc, "isolation.level", "read_committed", NULL, 0);
+    rd_kafka_conf_set(kc, "enable.partition.eof", "true", NULL, 0);
+    rd_kafka_conf_set(kc, "allow.auto.create.topics", "false", NULL, 0);
+    l->rk = rd_kafka_new(RD_KAFKA_CONSUMER, kc, reason, sizeof(reason));
+    if (l->rk == NULL) {
+        rd_kafka_conf_destroy(kc);
+        free(l);
+        errbuf_set(err, EINVAL, "the Kafka client cannot be made: %s", reason);
+        return NULL;
+    }
+    rd_kafka_poll_set_consumer(l->rk);
+    l->cluster = rd_kafka_clusterid(l->rk, timeout_ms);
+    if (l->cluster == NULL) {
+        kafka_log_close(l);
+        errbuf_set(err, EAGAIN, "Kafka at %s does not answer", brokers);
+        return NULL;
+    }
+    return l;
+}
+
+const char *kafka_log_cluster(const struct kafka_log *l)
+{
+    return l->cluster;
+}
+
+static int failed(struct errbuf *err, const char *what, const char *topic, rd_kafka_resp_err_t e)
+{
+    return errbuf_set(err, EIO, "topic %s: %s: %s", topic, what, rd_kafka_err2str(e));
+}
+
+int kafka_log_partitions(struct kafka_log *l, const char *topic, struct errbuf *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *rkt = rd_kafka_topic_new(l->rk, topic, NULL);
+    rd_kafka_resp_err_t e = rd_kafka_metadata(l->rk, 0, rkt, &metadata, ANSWER_MS);
+    rd_kafka_topic_destroy(rkt);
+    if (e)
+        return failed(err, "its partitions cannot be asked for", topic, e);
+    rd_kafka_resp_err_t te = metadata->topic_cnt == 1 ? metadata->topics[0].err : e;
+    int n = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+    rd_kafka_metadata_destroy(metadata);
+    if (te && te != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return failed(err, "its partitions cannot be asked for", topic, te);
+    return te ? 0 : n;
+}
+
+int kafka_log_range(struct kafka_log *l, const char *topic, int32_t partition, int64_t *low,
+                    int64_t *high, struct errbuf *err)
+{
+    rd_kafka_resp_err_t e =
+        rd_kafka_query_watermark_offsets(l->rk, topic, partition, low, high, ANSWER_MS);
+    return e ? failed(err, "its offsets cannot be asked for", topic, e) : 0;
+}
+
+int kafka_log_committed(struct kafka_log *l, const char *topic, int32_t partition, int64_t *offset,
+                        struct progress *p, bool *has_totals, struct errbuf *err)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, partition);
+    rd_kafka_resp_err_t e = rd_kafka_committed(l->rk, list, ANSWER_MS);
+    *has_totals = false;
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        char text[512] = "";
+        *offset = at->offset >= 0 ? at->offset : -1;
+        if (at->metadata != NULL && at->metadata_size < sizeof(text)) {
+            memcpy(text, at->metadata, at->metadata_size);
+            *has_totals = *offset >= 0 && progress_from_metadata(text, p);
+        }
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    return e ? failed(err, "the group's commits cannot be asked for", topic, e) : 0;
+}
+
+static int assign_at(struct kafka_log *l, const char *topic, int32_t partition, int64_t from)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = from;
+    rd_kafka_resp_err_t e = rd_kafka_assign(l->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    return e ? -EIO : 0;
+}
+
+int kafka_log_read(struct kafka_log *l, const char *topic, int32_t partition, int64_t from,
+                   int64_t to, int (*each)(void *arg, const rd_kafka_message_t *m), void *arg,
+                   struct errbuf *err)
+{
+    if (from >= to)
+        return 0;
+    if (assign_at(l, topic, partition, from) < 0)
+        return errbuf_set(err, EIO, "topic %s: cannot be read", topic);
+    uint64_t last = clock_mono_ns();
+    int rc = 0;
+    bool end = false;
+    while (rc == 0 && !end) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(l->rk, 200);
+        if (m == NULL) {
+            if (clock_mono_ns() - last > ANSWER_MS * NS_PER_MS)
+                rc = errbuf_set(err, ETIMEDOUT, "topic %s, partition %d: no record came for %d s",
+                                topic, (int)partition, ANSWER_MS / 1000);
+            continue;
+        }
+        last = clock_mono_ns();
+        if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+            end = true;
+        else if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
+            rc = errbuf_set(err, ERANGE, "topic %s, partition %d: offset %lld is not in the log",
+                            topic, (int)partition, (long long)from);
+        else if (!m->err && m->offset >= to)
+            end = true;
+        else if (!m->err)
+            rc = each(arg, m);
+        end = end || (!m->err && m->offset + 1 >= to);
+        rd_kafka_message_destroy(m);
+    }
+    rd_kafka_assign(l->rk, NULL);
+    return rc > 0 ? 0 : rc;
+}
+
+void kafka_log_close(struct kafka_log *l)
+{
+    if (l == NULL)
+        return;
+    if (l->cluster != NULL)
+        rd_kafka_mem_free(l->rk, l->cluster);
+    rd_kafka_destroy_flags(l->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    free(l);
+}
+
+struct slice kafka_log_header(const rd_kafka_message_t *m, const char *name)
+{
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t size;
+    if (rd_kafka_message_headers(m, &headers) ||
+        rd_kafka_header_get_last(headers, name, &value, &size))
+        return SLICE_NULL;
+    return slice_of(value, size);
+}
+
+uint64_t kafka_log_items(const rd_kafka_message_t *m, enum signal signal)
+{
+    struct record_headers h = {0};
+    record_header_read(&h, RECORD_H_ITEMS, kafka_log_header(m, RECORD_H_ITEMS));
+    if (h.has_items)
+        return h.items;
+    struct scan_result counted = {0};
+    if (signal >= SIGNAL_COUNT ||
+        scan_request(signal, slice_of(m->payload, m->len), NULL, &counted) != SCAN_OK)
+        return 0;
+    return counted.items;
+}

@@ -1,0 +1,38 @@
+/* Looking into topics from outside, for status, ledger and the DLQ commands: offsets, commits,
+ * records. A handle joins no group and changes nothing. Blocking; one thread. */
+#ifndef CONSUMER_KAFKA_LOG_H
+#define CONSUMER_KAFKA_LOG_H
+
+#include "base/errbuf.h"
+#include "consumer/batch.h"
+#include "tenancy/tenancy.h"
+
+struct kafka_log;
+
+/* Connects; waits at most `timeout_ms` for the cluster's id. NULL with a sentence. */
+struct kafka_log *kafka_log_open(const struct conf *conf, const char *brokers,
+                                 const struct tenant *t, int timeout_ms, struct errbuf *err);
+const char *kafka_log_cluster(const struct kafka_log *l);
+/* Number of partitions; 0 = the topic is not there; negative errno with a sentence. */
+int kafka_log_partitions(struct kafka_log *l, const char *topic, struct errbuf *err);
+/* First and next-to-come offset. */
+int kafka_log_range(struct kafka_log *l, const char *topic, int32_t partition, int64_t *low,
+                    int64_t *high, struct errbuf *err);
+/* What the tenant's group has committed: *offset is -1 when there is nothing; *has_totals tells
+ * whether the commit's metadata was ours, *p then holds its totals. */
+int kafka_log_committed(struct kafka_log *l, const char *topic, int32_t partition, int64_t *offset,
+                        struct progress *p, bool *has_totals, struct errbuf *err);
+/* Calls `each` for the records of [from, to) in order; it returns 0 to go on, 1 to stop, negative
+ * to fail. Offsets without a record are left out. The message is borrowed. */
+int kafka_log_read(struct kafka_log *l, const char *topic, int32_t partition, int64_t from,
+                   int64_t to, int (*each)(void *arg, const rd_kafka_message_t *m), void *arg,
+                   struct errbuf *err);
+void kafka_log_close(struct kafka_log *l); /* NULL is fine */
+
+/* Items of a record: its tenantry.items header, else counted by the scanner; 0 when it is not a
+ * request. */
+uint64_t kafka_log_items(const rd_kafka_message_t *m, enum signal signal);
+/* The last header of this name; at == NULL when there is none. */
+struct slice kafka_log_header(const rd_kafka_message_t *m, const char *name);
+
+#endif
