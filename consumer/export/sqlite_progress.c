@@ -1,0 +1,248 @@
+/* Sources, offsets and totals: where a unit's writing stands, moved only by who knows where it
+ * stood (compare-and-set), so that a worker that was thought dead cannot write anything twice. */
+#include "consumer/export/sqlite.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* In the order of read_progress(). */
+#define PROGRESS_COLUMNS                                                                           \
+    "s.source, s.generation, p.first, p.next, p.last_timestamp, p.last_checksum, p.records,"       \
+    " p.items, p.dropped, p.dlq_records, p.dlq_items, p.lost_records"
+
+static const char load_sql[] =
+    "SELECT " PROGRESS_COLUMNS " FROM tenantry_source s LEFT JOIN tenantry_progress p"
+    " ON p.source = s.source AND p.kafka_partition = ?3"
+    " WHERE s.cluster = ?1 AND s.topic = ?2"
+    " ORDER BY p.source IS NULL, s.generation DESC LIMIT 1";
+
+static const char generation_sql[] =
+    "SELECT source FROM tenantry_source WHERE cluster = ?1 AND topic = ?2 AND generation = ?3";
+
+static const char make_generation_sql[] =
+    "INSERT INTO tenantry_source (cluster, topic, generation, since)"
+    " VALUES (?1, ?2, ?3, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) ON CONFLICT DO NOTHING";
+
+static const char each_sql[] = "SELECT " PROGRESS_COLUMNS ", s.cluster, s.topic, p.kafka_partition"
+                               " FROM tenantry_source s JOIN tenantry_progress p USING (source)"
+                               " ORDER BY s.cluster, s.topic, s.generation, p.kafka_partition";
+
+/* ?6 ... ?11 are what the batch adds. ?12: where the unit stood, or began. */
+static const char insert_sql[] =
+    "INSERT INTO tenantry_progress (source, kafka_partition, next, last_timestamp, last_checksum,"
+    " records, items, dropped, dlq_records, dlq_items, lost_records, first)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING";
+
+static const char update_sql[] =
+    "UPDATE tenantry_progress SET next = ?3, last_timestamp = ?4, last_checksum = ?5,"
+    " records = records + ?6, items = items + ?7, dropped = dropped + ?8,"
+    " dlq_records = dlq_records + ?9, dlq_items = dlq_items + ?10,"
+    " lost_records = lost_records + ?11"
+    " WHERE source = ?1 AND kafka_partition = ?2 AND (next = ?12 OR ?13)";
+
+static void read_progress(sqlite3_stmt *st, struct progress *ret)
+{
+    *ret = (struct progress){
+        .source = (uint32_t)sqlite3_column_int64(st, 0),
+        .generation = (uint32_t)sqlite3_column_int64(st, 1),
+        .known = sqlite3_column_type(st, 3) != SQLITE_NULL,
+        .first = sqlite3_column_int64(st, 2),
+        .next = sqlite3_column_int64(st, 3),
+        .last_timestamp = sqlite3_column_int64(st, 4),
+        .last_checksum = (uint32_t)sqlite3_column_int64(st, 5),
+        .totals = {.records = (uint64_t)sqlite3_column_int64(st, 6),
+                   .items = (uint64_t)sqlite3_column_int64(st, 7),
+                   .dropped = (uint64_t)sqlite3_column_int64(st, 8),
+                   .dlq_records = (uint64_t)sqlite3_column_int64(st, 9),
+                   .dlq_items = (uint64_t)sqlite3_column_int64(st, 10),
+                   .lost_records = (uint64_t)sqlite3_column_int64(st, 11)},
+    };
+}
+
+/* A statement about one topic; NULL after a failure. */
+static sqlite3_stmt *topic_statement(struct sqlite *s, const char *sql, const char *cluster,
+                                     const char *topic, int64_t third)
+{
+    sqlite3_stmt *st = sqlite_statement(s, sql);
+    if (st != NULL) {
+        sqlite3_bind_text(st, 1, cluster, -1, SQLITE_STATIC);
+        sqlite3_bind_text(st, 2, topic, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(st, 3, third);
+    }
+    return st;
+}
+
+/* Makes the generation unless it is there, and returns its number in *ret. */
+static enum export_result make_generation(struct sqlite *s, const char *cluster, const char *topic,
+                                          uint32_t generation, struct progress *ret,
+                                          struct errbuf *err)
+{
+    enum export_result result = EXPORT_OK;
+    sqlite3_stmt *make = topic_statement(s, make_generation_sql, cluster, topic, generation);
+    if (make == NULL || sqlite3_step(make) != SQLITE_DONE)
+        result = sqlite_failed(s, err, "note the source %s", topic);
+    sqlite3_finalize(make);
+    if (result != EXPORT_OK)
+        return result;
+    sqlite3_stmt *find = topic_statement(s, generation_sql, cluster, topic, generation);
+    if (find != NULL && sqlite3_step(find) == SQLITE_ROW)
+        *ret = (struct progress){.source = (uint32_t)sqlite3_column_int64(find, 0),
+                                 .generation = generation};
+    else
+        result = sqlite_failed(s, err, "read the source %s", topic);
+    sqlite3_finalize(find);
+    return result;
+}
+
+enum export_result sqlite_load(struct exporter *x, const char *cluster, const char *topic,
+                               int32_t partition, struct progress *ret, struct errbuf *err)
+{
+    struct sqlite *s = (struct sqlite *)x;
+    enum export_result result = sqlite_connect(s, err);
+    if (result != EXPORT_OK)
+        return result;
+    sqlite3_stmt *st = topic_statement(s, load_sql, cluster, topic, partition);
+    int rc = st == NULL ? SQLITE_ERROR : sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        read_progress(st, ret);
+        s->holds_progress |= ret->known;
+    } else if (rc != SQLITE_DONE) {
+        result = sqlite_failed(s, err, "read the progress of %s", topic);
+    }
+    sqlite3_finalize(st);
+    if (rc != SQLITE_DONE)
+        return result;
+    if (s->mode == EXPORTER_WRITE)
+        return make_generation(s, cluster, topic, 1, ret, err);
+    *ret = (struct progress){.generation = 1};
+    return EXPORT_OK;
+}
+
+enum export_result sqlite_next_generation(struct exporter *x, const char *cluster,
+                                          const char *topic, uint32_t current, struct progress *ret,
+                                          struct errbuf *err)
+{
+    struct sqlite *s = (struct sqlite *)x;
+    enum export_result result = sqlite_connect(s, err);
+    if (result != EXPORT_OK)
+        return result;
+    return make_generation(s, cluster, topic, current + 1, ret, err);
+}
+
+enum export_result sqlite_each_progress(struct exporter *x,
+                                        void (*each)(void *arg, const char *cluster,
+                                                     const char *topic, int32_t partition,
+                                                     const struct progress *p),
+                                        void *arg, struct errbuf *err)
+{
+    struct sqlite *s = (struct sqlite *)x;
+    enum export_result result = sqlite_connect(s, err);
+    if (result != EXPORT_OK)
+        return result;
+    sqlite3_stmt *st = sqlite_statement(s, each_sql);
+    int rc = st == NULL ? SQLITE_ERROR : sqlite3_step(st);
+    for (; rc == SQLITE_ROW; rc = sqlite3_step(st)) {
+        struct progress p;
+        read_progress(st, &p);
+        each(arg, (const char *)sqlite3_column_text(st, 12),
+             (const char *)sqlite3_column_text(st, 13), sqlite3_column_int(st, 14), &p);
+    }
+    if (rc != SQLITE_DONE)
+        result = sqlite_failed(s, err, "read the progress");
+    sqlite3_finalize(st);
+    return result;
+}
+
+static void add_record(struct progress *p, const struct batch_record *r)
+{
+    if (r->fate == RECORD_DEAD) {
+        p->totals.dlq_records++;
+        p->totals.dlq_items += r->items;
+    } else {
+        p->totals.records++;
+        p->totals.items += r->items;
+        p->totals.dropped += r->dropped;
+    }
+    p->last_timestamp = r->timestamp;
+    p->last_checksum = r->checksum;
+}
+
+struct progress *sqlite_progress_after(const struct batch *b)
+{
+    struct progress *after = calloc(b->n_units + 1, sizeof(*after));
+    if (after == NULL)
+        return NULL;
+    for (size_t u = 0; u < b->n_units; u++) {
+        after[u] = b->units[u].before;
+        after[u].next = b->units[u].next;
+        after[u].totals.lost_records += b->units[u].lost;
+    }
+    for (size_t i = 0; i < b->n_records; i++)
+        add_record(&after[b->records[i].unit], &b->records[i]);
+    for (size_t u = 0; u < b->n_units; u++) {
+        const struct totals *t = &after[u].totals;
+        int64_t first = after[u].next - (int64_t)(t->records + t->dlq_records + t->lost_records);
+        assert(!after[u].known ||
+               after[u].first == first); /* else offsets went missing unnoticed */
+        after[u].first = first;
+        after[u].known = true;
+    }
+    return after;
+}
+
+static void bind_move(sqlite3_stmt *st, const struct batch_unit *u, const struct progress *after,
+                      bool no_compare)
+{
+    const struct totals *old = &u->before.totals, *new = &after->totals;
+    const uint64_t values[] = {
+        after->source,
+        (uint64_t)u->partition,
+        (uint64_t)after->next,
+        (uint64_t)after->last_timestamp,
+        after->last_checksum,
+        new->records - old->records,
+        new->items - old->items,
+        new->dropped - old->dropped,
+        new->dlq_records - old->dlq_records,
+        new->dlq_items - old->dlq_items,
+        new->lost_records - old->lost_records,
+        (uint64_t)(u->before.known ? u->before.next : after->first),
+        no_compare, /* ?13 is in the UPDATE only; SQLite refuses to bind it elsewhere */
+    };
+    for (int i = 0; i < (int)(sizeof(values) / sizeof(values[0])); i++)
+        sqlite3_bind_int64(st, i + 1, (int64_t)values[i]);
+}
+
+static enum export_result move_unit(struct sqlite *s, struct batch_unit *u,
+                                    const struct progress *after, struct errbuf *err)
+{
+    sqlite3_stmt *st = sqlite_statement(s, u->before.known ? update_sql : insert_sql);
+    if (st != NULL)
+        bind_move(st, u, after, s->no_compare_and_set);
+    enum export_result result = EXPORT_OK;
+    if (st == NULL || sqlite3_step(st) != SQLITE_DONE)
+        result = sqlite_failed(s, err, "move the offset of %s", u->topic);
+    else
+        u->fenced = sqlite3_changes(s->db) == 0 && !s->no_compare_and_set;
+    sqlite3_finalize(st);
+    return result;
+}
+
+enum export_result sqlite_progress_move(struct sqlite *s, struct batch *b,
+                                        const struct progress *after, struct errbuf *err)
+{
+    const struct batch_unit *fenced = NULL;
+    for (size_t i = 0; i < b->n_units; i++) {
+        enum export_result result = move_unit(s, &b->units[i], &after[i], err);
+        if (result != EXPORT_OK)
+            return result;
+        if (b->units[i].fenced)
+            fenced = &b->units[i];
+    }
+    if (fenced == NULL)
+        return EXPORT_OK;
+    return sqlite_refuse(s, EXPORT_FENCED, err,
+                         "has moved on without us in partition %d of %s: another worker writes it "
+                         "now. Its progress must be loaded again.",
+                         fenced->partition, fenced->topic);
+}
