@@ -40,6 +40,9 @@ static const char update_sql[] =
     " lost_records = lost_records + ?11"
     " WHERE source = ?1 AND kafka_partition = ?2 AND (next = ?12 OR ?13)";
 
+static const char exists_sql[] =
+    "SELECT 1 FROM tenantry_progress WHERE source = ?1 AND kafka_partition = ?2";
+
 static void read_progress(sqlite3_stmt *st, struct progress *ret)
 {
     *ret = (struct progress){
@@ -213,6 +216,32 @@ static void bind_move(sqlite3_stmt *st, const struct batch_unit *u, const struct
         sqlite3_bind_int64(st, i + 1, (int64_t)values[i]);
 }
 
+/* Nothing was moved: another writer did, unless the entry that we know is gone. To begin anew then
+ * would write everything twice. */
+static enum export_result judge_unmoved(struct sqlite *s, struct batch_unit *u, struct errbuf *err)
+{
+    if (s->no_compare_and_set)
+        return EXPORT_OK;
+    sqlite3_stmt *st = sqlite_statement(s, exists_sql);
+    int rc = SQLITE_ERROR;
+    if (st != NULL) {
+        sqlite3_bind_int64(st, 1, u->before.source);
+        sqlite3_bind_int64(st, 2, u->partition);
+        rc = sqlite3_step(st);
+    }
+    sqlite3_finalize(st);
+    if (rc == SQLITE_DONE)
+        return sqlite_refuse(s, EXPORT_CONFIGURATION, err,
+                             "has lost the offset of partition %d of %s while it was in use. "
+                             "Restore it; or restart the worker, which writes again what Kafka "
+                             "still holds.",
+                             u->partition, u->topic);
+    if (rc != SQLITE_ROW)
+        return sqlite_failed(s, err, "read the progress of %s", u->topic);
+    u->fenced = true;
+    return EXPORT_OK;
+}
+
 static enum export_result move_unit(struct sqlite *s, struct batch_unit *u,
                                     const struct progress *after, struct errbuf *err)
 {
@@ -222,8 +251,8 @@ static enum export_result move_unit(struct sqlite *s, struct batch_unit *u,
     enum export_result result = EXPORT_OK;
     if (st == NULL || sqlite3_step(st) != SQLITE_DONE)
         result = sqlite_failed(s, err, "move the offset of %s", u->topic);
-    else
-        u->fenced = sqlite3_changes(s->db) == 0 && !s->no_compare_and_set;
+    else if (sqlite3_changes(s->db) == 0)
+        result = judge_unmoved(s, u, err);
     sqlite3_finalize(st);
     return result;
 }
