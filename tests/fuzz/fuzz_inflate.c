@@ -1,0 +1,48 @@
+/* Any bytes as a gzip body: never more than the ceiling, and what the fast way accepts is what zlib
+ * makes of it. */
+#include "router/inflate.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+
+#define CEILING 65536
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Length of the first member by zlib alone, or -1. */
+static long reference(const uint8_t *data, size_t size, uint8_t *out, bool *ret_all)
+{
+    z_stream z = {0};
+    if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
+        abort();
+    z.next_in = (Bytef *)data;
+    z.avail_in = (uInt)size;
+    z.next_out = out;
+    z.avail_out = CEILING;
+    int rc = inflate(&z, Z_FINISH);
+    long n = rc == Z_STREAM_END ? (long)(CEILING - z.avail_out) : -1;
+    *ret_all = z.avail_in == 0;
+    inflateEnd(&z);
+    return n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct inflater *inflater;
+    static uint8_t expected[CEILING];
+    if (inflater == NULL)
+        inflater = inflater_new();
+    struct buf out = BUF_INIT_CEILING(CEILING);
+    enum inflate_status status = inflate_gzip(inflater, slice_of(data, size), &out);
+    if (out.len > CEILING)
+        abort();
+    bool all;
+    long n = reference(data, size, expected, &all);
+    if (n >= 0 && all &&
+        (status != INFLATE_OK || out.len != (size_t)n || (n > 0 && memcmp(out.at, expected, n))))
+        abort();
+    if (n < 0 && status == INFLATE_OK && out.len == 0)
+        abort(); /* an empty result needs a complete first member */
+    buf_release(&out);
+    return 0;
+}

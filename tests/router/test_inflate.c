@@ -1,0 +1,130 @@
+#include "router/inflate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+/* after the four above */
+#include <cmocka.h>
+#include <zlib.h>
+
+#define KIB 1024
+
+static uint8_t plain_byte(size_t i, bool zeros)
+{
+    return zeros ? 0 : (uint8_t)(i * i >> 3);
+}
+
+/* Appends one gzip member that holds `n` bytes of a pattern, or zeros. */
+static void add_member(struct buf *out, size_t n, bool zeros)
+{
+    uint8_t *plain = malloc(n ? n : 1);
+    for (size_t i = 0; i < n; i++)
+        plain[i] = plain_byte(i, zeros);
+    z_stream z = {0};
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, 0), Z_OK);
+    size_t room = deflateBound(&z, n) + 64;
+    z.next_in = plain;
+    z.avail_in = (uInt)n;
+    z.next_out = buf_reserve(out, room);
+    z.avail_out = (uInt)room;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    out->len += room - z.avail_out;
+    deflateEnd(&z);
+    free(plain);
+}
+
+struct row {
+    int line;
+    size_t members[3]; /* sizes; SIZE_MAX ends */
+    bool zeros;
+    int cut;             /* bytes taken off the end */
+    const char *garbage; /* behind it */
+    int flip;            /* this byte from the end is changed; 0 = none */
+    size_t ceiling;
+    enum inflate_status status;
+};
+
+#define NO SIZE_MAX
+static const struct row rows[] = {
+    /* clang-format off */
+    {__LINE__, {1000, NO},      false, 0, "",  0, 64 * KIB, INFLATE_OK},
+    {__LINE__, {0, NO},         false, 0, "",  0, 64 * KIB, INFLATE_OK},
+    {__LINE__, {1000, 500, NO}, false, 0, "",  0, 64 * KIB, INFLATE_OK},        /* R73 */
+    {__LINE__, {500, 1000, NO}, false, 0, "",  0, 64 * KIB, INFLATE_OK},
+    {__LINE__, {0, 1000, 0},    false, 0, "",  0, 64 * KIB, INFLATE_OK},
+    {__LINE__, {64 * KIB, NO},  false, 0, "",  0, 64 * KIB, INFLATE_OK},        /* R90 */
+    {__LINE__, {64 * KIB + 1, NO}, false, 0, "", 0, 64 * KIB, INFLATE_TOO_LARGE},
+    {__LINE__, {32 * KIB, 32 * KIB, NO}, false, 0, "", 0, 64 * KIB, INFLATE_OK},
+    {__LINE__, {32 * KIB, 32 * KIB, 1},  false, 0, "", 0, 64 * KIB, INFLATE_TOO_LARGE},
+    {__LINE__, {1024 * KIB, NO}, true, 0, "",  0, 64 * KIB, INFLATE_TOO_LARGE}, /* R92 */
+    {__LINE__, {1024 * KIB, NO}, true, 0, "",  1, 64 * KIB, INFLATE_TOO_LARGE}, /* the size lies */
+    {__LINE__, {1000, NO},      false, 1, "",  0, 64 * KIB, INFLATE_CORRUPT},   /* R85 */
+    {__LINE__, {1000, NO},      false, 9, "",  0, 64 * KIB, INFLATE_CORRUPT},
+    {__LINE__, {1000, 500, NO}, false, 12, "", 0, 64 * KIB, INFLATE_CORRUPT},
+    {__LINE__, {1000, NO},      false, 0, "x", 0, 64 * KIB, INFLATE_CORRUPT},
+    {__LINE__, {1000, NO},      false, 0, "garbage behind it", 0, 64 * KIB, INFLATE_CORRUPT},
+    {__LINE__, {1000, NO},      false, 0, "",  1, 64 * KIB, INFLATE_CORRUPT},   /* size */
+    {__LINE__, {1000, NO},      false, 0, "",  5, 64 * KIB, INFLATE_CORRUPT},   /* CRC */
+    {__LINE__, {NO},            false, 0, "",  0, 64 * KIB, INFLATE_CORRUPT},   /* nothing */
+    {__LINE__, {NO},            false, 0, "not gzip at all, not at all", 0, 64 * KIB, INFLATE_CORRUPT},
+    /* clang-format on */
+};
+
+static void check(struct inflater *i, const struct row *r)
+{
+    struct buf in = BUF_INIT, out = BUF_INIT_CEILING(r->ceiling);
+    size_t expected = 0;
+    for (int m = 0; m < 3 && r->members[m] != NO; m++) {
+        add_member(&in, r->members[m], r->zeros);
+        expected += r->members[m];
+    }
+    in.len -= (size_t)r->cut;
+    if (r->flip)
+        in.at[in.len - (size_t)r->flip] ^= 1;
+    buf_append_str(&in, r->garbage);
+    enum inflate_status status = inflate_gzip(i, buf_slice(&in), &out);
+    if (status != r->status || out.len > r->ceiling ||
+        (status == INFLATE_OK && (out.len != expected || out.failed)))
+        fail_msg("row of line %d: status %d, %zu bytes", r->line, status, out.len);
+    for (size_t at = 0, m = 0; status == INFLATE_OK && m < 3 && r->members[m] != NO; m++)
+        for (size_t n = 0; n < r->members[m]; n++, at++)
+            assert_int_equal(out.at[at], plain_byte(n, r->zeros));
+    buf_release(&in);
+    buf_release(&out);
+}
+
+/* One inflater for all: nothing of a row is left for the next. */
+static void test_rows(void **state)
+{
+    (void)state;
+    struct inflater *i = inflater_new();
+    for (int round = 0; round < 2; round++)
+        for (size_t n = 0; n < sizeof(rows) / sizeof(rows[0]); n++)
+            check(i, &rows[n]);
+    inflater_free(i);
+    inflater_free(NULL);
+}
+
+/* A bomb of 1 GiB costs no more than the ceiling. */
+static void test_bomb_stops_early(void **state)
+{
+    (void)state;
+    struct buf in = BUF_INIT, out = BUF_INIT_CEILING(64 * KIB);
+    for (int m = 0; m < 64; m++)
+        add_member(&in, 16 * 1024 * KIB, true);
+    struct inflater *i = inflater_new();
+    assert_int_equal(inflate_gzip(i, buf_slice(&in), &out), INFLATE_TOO_LARGE);
+    assert_true(out.capacity <= 64 * KIB);
+    inflater_free(i);
+    buf_release(&in);
+    buf_release(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_bomb_stops_early),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
