@@ -1,0 +1,18 @@
+/* Whether some broker answers: a small client of its own asks for the list of brokers twice a
+ * second, so that readiness does not depend on traffic and is not slowed by it. */
+#ifndef ROUTER_PRODUCER_WATCH_H
+#define ROUTER_PRODUCER_WATCH_H
+
+#include "base/errbuf.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+
+struct watch;
+
+/* `conf` is a template and stays the caller's. NULL with a sentence on failure. */
+struct watch *watch_start(const rd_kafka_conf_t *conf, struct errbuf *err);
+bool watch_reachable(const struct watch *w); /* Thread: any */
+void watch_stop(struct watch *w);            /* joins; NULL is fine */
+
+#endif

@@ -1,0 +1,311 @@
+/* The producer pool against librdkafka's mock cluster: what the report says, how soon, and that a
+ * broken handle is replaced. */
+#include "base/clock.h"
+#include "otlp/record.h"
+#include "router/producer.h"
+
+#include <assert.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+/* after the five above */
+#include <cmocka.h>
+
+#define API_PRODUCE    0
+#define ANSWER_MS      1000
+#define REPORT_ROOM_MS 1700 /* librdkafka looks for timed-out messages once a second */
+
+struct fixture {
+    rd_kafka_t *owner;
+    rd_kafka_mock_cluster_t *cluster;
+    struct conf conf;
+    struct producers *producers;
+    struct tenant acme, beta;
+};
+
+struct sent {
+    struct producer_record record;
+    _Atomic bool reported;
+    rd_kafka_resp_err_t error;
+    bool possibly_persisted;
+    uint64_t took_ns;
+};
+
+static void on_done(void *arg, rd_kafka_resp_err_t error, bool possibly_persisted)
+{
+    struct sent *s = arg;
+    assert(!atomic_load(&s->reported));
+    s->error = error;
+    s->possibly_persisted = possibly_persisted;
+    s->took_ns = clock_mono_ns() - s->took_ns;
+    atomic_store(&s->reported, true);
+}
+
+static rd_kafka_resp_err_t send_one(struct fixture *f, const struct tenant *t, struct slice value,
+                                    struct sent *s)
+{
+    *s = (struct sent){.took_ns = clock_mono_ns()};
+    s->record = (struct producer_record){.value = value,
+                                         .tenant = t,
+                                         .signal = SIGNAL_LOGS,
+                                         .key_id = SLICE_LIT("k1234567"),
+                                         .received_ns = 1700000000123456789,
+                                         .items = 7,
+                                         .done = on_done,
+                                         .arg = s};
+    memset(s->record.request_hash, 0xA5, 16);
+    return producer_send(f->producers, &s->record);
+}
+
+static void wait_for(struct sent *s, int timeout_ms)
+{
+    for (int i = 0; i < timeout_ms && !atomic_load(&s->reported); i++)
+        usleep(1000);
+    assert_true(atomic_load(&s->reported));
+}
+
+/* Sends until one is confirmed; how many were needed. */
+static int send_until_confirmed(struct fixture *f, const struct tenant *t, int timeout_ms)
+{
+    uint64_t until_ns = clock_mono_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    for (int n = 1; clock_mono_ns() < until_ns; n++) {
+        struct sent s;
+        if (send_one(f, t, SLICE_LIT("again"), &s) == 0) {
+            wait_for(&s, ANSWER_MS + 3000);
+            if (s.error == 0)
+                return n;
+        }
+        usleep(20000);
+    }
+    fail_msg("nothing was confirmed within %d ms", timeout_ms);
+    return 0;
+}
+
+static struct fixture *open_fixture(uint64_t queue_bytes, unsigned producers)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    char text[512];
+    struct errbuf err = ERRBUF_INIT;
+    f->owner = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
+    f->cluster = rd_kafka_mock_cluster_new(f->owner, 1);
+    f->conf.kafka = (struct kafka_conf){.prefix = "otlp",
+                                        .compression = COMPRESSION_LZ4,
+                                        .producers = producers,
+                                        .linger = NS_PER_MS,
+                                        .queue_bytes = queue_bytes,
+                                        .brokers = ""};
+    f->conf.record.max_bytes = 1000000;
+    f->conf.router.answer_timeout = ANSWER_MS * NS_PER_MS;
+    f->acme = (struct tenant){.id = "acme",
+                              .topic = {"otlp.acme.traces", "otlp.acme.metrics", "otlp.acme.logs"}};
+    f->beta = (struct tenant){.id = "beta",
+                              .topic = {"otlp.beta.traces", "otlp.beta.metrics", "otlp.beta.logs"}};
+    rd_kafka_mock_topic_create(f->cluster, "otlp.acme.logs", 1, 1);
+    rd_kafka_mock_topic_create(f->cluster, "otlp.beta.logs", 1, 1);
+    f->producers = producers_new(&f->conf, rd_kafka_mock_cluster_bootstraps(f->cluster), &err);
+    if (f->producers == NULL)
+        fail_msg("%s", err.text);
+    return f;
+}
+
+static void close_fixture(struct fixture *f)
+{
+    producers_free(f->producers);
+    rd_kafka_mock_cluster_destroy(f->cluster);
+    rd_kafka_destroy(f->owner);
+    free(f);
+}
+
+/* The first record of a topic, by an independent consumer. */
+static rd_kafka_message_t *read_first(struct fixture *f, rd_kafka_t **ret_rk, const char *topic)
+{
+    char text[512];
+    rd_kafka_conf_t *c = rd_kafka_conf_new();
+    rd_kafka_conf_set(c, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(f->cluster), text,
+                      sizeof(text));
+    rd_kafka_conf_set(c, "group.id", "test", text, sizeof(text));
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, c, text, sizeof(text));
+    rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(parts, topic, 0)->offset = 0;
+    rd_kafka_assign(rk, parts);
+    rd_kafka_topic_partition_list_destroy(parts);
+    *ret_rk = rk;
+    return rd_kafka_consumer_poll(rk, 10000);
+}
+
+static void test_record_as_the_contract_says(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture(1 << 20, 2);
+    struct sent s;
+    producers_warm(f->producers, &f->acme);
+    assert_int_equal(send_one(f, &f->acme, SLICE_LIT("the bytes"), &s), 0);
+    wait_for(&s, 5000);
+    assert_int_equal(s.error, 0);
+    assert_false(s.possibly_persisted);
+    assert_int_equal(producers_flush(f->producers, 1000), 0);
+    assert_int_equal(producers_queued_bytes(f->producers), 0);
+
+    rd_kafka_t *rk;
+    rd_kafka_message_t *m = read_first(f, &rk, "otlp.acme.logs");
+    assert_non_null(m);
+    assert_int_equal(m->err, 0);
+    assert_true(slice_eq(slice_of(m->payload, m->len), SLICE_LIT("the bytes")));
+    assert_null(m->key);
+    rd_kafka_headers_t *headers;
+    assert_int_equal(rd_kafka_message_headers(m, &headers), 0);
+    struct record_headers h = {0};
+    const char *name;
+    const void *value;
+    size_t size;
+    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == 0; i++)
+        record_header_read(&h, name, slice_of(value, size));
+    assert_int_equal(h.version, RECORD_VERSION);
+    assert_true(slice_eq(h.tenant, SLICE_LIT("acme")));
+    assert_true(slice_eq(h.key, SLICE_LIT("k1234567")));
+    assert_true(h.received_ns == 1700000000123456789);
+    assert_true(h.has_items && h.items == 7);
+    assert_true(slice_eq(h.request, SLICE_LIT("a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5")));
+    rd_kafka_message_destroy(m);
+    rd_kafka_consumer_close(rk);
+    rd_kafka_destroy(rk);
+    close_fixture(f);
+}
+
+/* A topic that was never warmed does not wait for the next look at the metadata. */
+static void test_first_use_is_quick(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture(1 << 20, 1);
+    struct sent s;
+    send_until_confirmed(f, &f->acme, 5000);
+    assert_int_equal(send_one(f, &f->beta, SLICE_LIT("x"), &s), 0);
+    wait_for(&s, 5000);
+    assert_int_equal(s.error, 0);
+    assert_true(s.took_ns < 300 * NS_PER_MS);
+    close_fixture(f);
+}
+
+static void test_broker_down(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture(1 << 20, 1);
+    struct sent s;
+    send_until_confirmed(f, &f->acme, 5000);
+    rd_kafka_mock_broker_set_down(f->cluster, -1);
+    assert_int_equal(send_one(f, &f->acme, SLICE_LIT("x"), &s), 0);
+    wait_for(&s, ANSWER_MS + REPORT_ROOM_MS);
+    assert_int_equal(producer_outcome(s.error), OUTCOME_KAFKA_DOWN);
+    assert_false(s.possibly_persisted);
+    for (int i = 0; i < 60 && producers_ready(f->producers); i++)
+        usleep(100000);
+    assert_false(producers_ready(f->producers));
+
+    rd_kafka_mock_broker_set_up(f->cluster, -1);
+    send_until_confirmed(f, &f->acme, 10000);
+    for (int i = 0; i < 50 && !producers_ready(f->producers); i++)
+        usleep(100000);
+    assert_true(producers_ready(f->producers));
+    close_fixture(f);
+}
+
+/* An idempotent producer that lost its sequence can do no more; the pool goes on with another. */
+static void test_fatal_error_replaces_the_handle(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture(1 << 20, 1);
+    struct sent s;
+    send_until_confirmed(f, &f->acme, 5000);
+    for (int round = 0; round < 3; round++) {
+        rd_kafka_mock_push_request_errors(f->cluster, API_PRODUCE, 1,
+                                          RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+        assert_int_equal(send_one(f, &f->acme, SLICE_LIT("x"), &s), 0);
+        wait_for(&s, ANSWER_MS + REPORT_ROOM_MS);
+        assert_int_equal(producer_outcome(s.error), OUTCOME_KAFKA_DOWN);
+        send_until_confirmed(f, &f->acme, 5000);
+    }
+    assert_int_equal(producers_flush(f->producers, 1000), 0);
+    close_fixture(f);
+}
+
+static void test_queue_full(void **state)
+{
+    (void)state;
+    enum { SIZE = 200000, MOST = 10 };
+    struct fixture *f = open_fixture(1 << 20, 1);
+    struct sent sent[MOST];
+    uint8_t *value = calloc(1, SIZE);
+    send_until_confirmed(f, &f->acme, 5000);
+    rd_kafka_mock_broker_set_down(f->cluster, -1);
+    int n = 0;
+    rd_kafka_resp_err_t error = 0;
+    while (n < MOST && (error = send_one(f, &f->acme, slice_of(value, SIZE), &sent[n])) == 0)
+        n++;
+    assert_int_equal(producer_outcome(error), OUTCOME_QUEUE_FULL);
+    assert_int_equal(n, 5);
+    assert_int_equal(producers_queued_bytes(f->producers), 5 * SIZE);
+    for (int i = 0; i < n; i++)
+        wait_for(&sent[i], ANSWER_MS + REPORT_ROOM_MS);
+    assert_int_equal(producers_flush(f->producers, 1000), 0);
+    assert_int_equal(producers_queued_bytes(f->producers), 0);
+    close_fixture(f);
+    free(value);
+}
+
+/* A missing topic is told soon, hurts no other topic, and is found once it is there. */
+static void test_unknown_topic(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture(1 << 20, 1);
+    struct sent missing, other;
+    send_until_confirmed(f, &f->beta, 5000);
+    rd_kafka_mock_topic_set_error(f->cluster, "otlp.acme.logs",
+                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_resp_err_t error = send_one(f, &f->acme, SLICE_LIT("x"), &missing);
+    assert_int_equal(error, 0);
+    assert_int_equal(send_one(f, &f->beta, SLICE_LIT("x"), &other), 0);
+    wait_for(&other, 300);
+    assert_int_equal(other.error, 0);
+    wait_for(&missing, 300);
+    assert_int_equal(producer_outcome(missing.error), OUTCOME_TOPIC_MISSING);
+    assert_false(missing.possibly_persisted);
+
+    rd_kafka_mock_topic_set_error(f->cluster, "otlp.acme.logs", RD_KAFKA_RESP_ERR_NO_ERROR);
+    send_until_confirmed(f, &f->acme, 10000);
+    close_fixture(f);
+}
+
+/* What is still waiting when the pool goes is reported first. */
+static void test_free_reports_all(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture(1 << 20, 2);
+    struct sent s;
+    send_until_confirmed(f, &f->acme, 5000);
+    rd_kafka_mock_broker_set_down(f->cluster, -1);
+    assert_int_equal(send_one(f, &f->acme, SLICE_LIT("x"), &s), 0);
+    assert_int_equal(producers_flush(f->producers, 50), 1);
+    close_fixture(f);
+    assert_true(atomic_load(&s.reported));
+    assert_int_equal(producer_outcome(s.error), OUTCOME_KAFKA_DOWN);
+    producers_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_record_as_the_contract_says),
+        cmocka_unit_test(test_first_use_is_quick),
+        cmocka_unit_test(test_broker_down),
+        cmocka_unit_test(test_fatal_error_replaces_the_handle),
+        cmocka_unit_test(test_queue_full),
+        cmocka_unit_test(test_unknown_topic),
+        cmocka_unit_test(test_free_reports_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
