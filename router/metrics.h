@@ -6,16 +6,14 @@
 #define ROUTER_METRICS_H
 
 #include "base/buf.h"
-#include "otlp/signal.h"
 #include "router/outcome.h"
+#include "tenancy/tenancy.h"
 
 struct router;
 struct router_metrics;
-struct tenant_runtime;
-struct snapshot;
 
 struct router_metrics *router_metrics_new(void); /* NULL when out of memory */
-/* After tenancy_close or never again used runtimes; NULL is fine. */
+/* The tenants' runtimes are not used with it any more; NULL is fine. */
 void router_metrics_free(struct router_metrics *m);
 
 struct request_counts {
@@ -30,15 +28,17 @@ void router_count_possible_duplicates(struct router_metrics *m, struct tenant_ru
                                       enum signal signal, uint64_t items);
 /* A request was slowed down by a limit instead of refused. */
 void router_count_waited(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal);
-/* Why a key was refused, by enum auth_verdict. */
-void router_count_auth(unsigned verdict);
+/* A key was refused, for this reason. */
+void router_count_auth(enum auth_verdict verdict);
 /* A delivery report came `ns` after its record was handed over. */
 void router_observe_ack(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
                         uint64_t ns);
 
 /* Sets the gauges that are read off the router's state when someone looks. */
 void router_metrics_sample(struct router *r, const struct snapshot *s);
-/* The counts of one tenant as JSON: {"traces":{"accepted":{...},"refused":{...}},...}. */
+/* The counts of one tenant (NULL: of requests without one) by signal, as a JSON object:
+ * {"traces":{"accepted":{"requests":1,"items":2,"bytes":3},"refused":{"bad_key":{...}},...},...}
+ * What was never counted is left out. */
 void router_metrics_json(struct router_metrics *m, struct tenant_runtime *rt, struct buf *out);
 
 #endif

@@ -10,9 +10,8 @@
  *   transport->answer(req, a)    ◀──  exactly once per request, unless admission_gone came first
  *
  * After an answer the transport calls no admission function for this request any more.
- * Ownership: refcounted; the transport holds one reference, admission one while Kafka or a timer
- * has it. Headers, path and body live in the request until its last reference goes. Thread: the
- * loop's. */
+ * Ownership: refcounted; the transport holds one reference, admission one while Kafka has
+ * it. Headers and path live in the request until its last reference goes. Thread: the loop's. */
 #ifndef ROUTER_REQUEST_H
 #define ROUTER_REQUEST_H
 
@@ -81,11 +80,9 @@ struct request {
     uint8_t coding;                /* enum coding of admission_headers.c */
     uint64_t deadline_ns;          /* monotonic; when we answer at the latest; 0 = not set yet */
     uint64_t not_before_ns;        /* monotonic; a limit lets it pass then */
-    uint64_t buffered;             /* bytes counted into the global body budget */
-    uint64_t in_flight;            /* bytes counted into the tenant's in-flight cap */
-    uint64_t received, items;      /* body bytes as received; items once scanned */
-    struct loop_timer timer;       /* deadline or not_before */
-    struct delivery *delivery;     /* of admission_deliver.c, in the arena */
+    uint64_t held;           /* bytes counted into max_buffered and the tenant's in-flight cap */
+    uint64_t bytes, items;   /* of the payload: as received, then decompressed; scanned */
+    struct loop_timer timer; /* deadline or not_before */
 };
 
 struct request *request_new(struct loop *l, const struct transport_ops *transport, void *stream);

@@ -1,0 +1,148 @@
+#include "router/admission_steps.h"
+
+#include "router/metrics.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+bool refuse(struct refusal *why, enum outcome outcome)
+{
+    why->outcome = outcome;
+    why->retry_delay_ns = 0;
+    why->bad_field = NULL;
+    why->text[0] = 0;
+    return false;
+}
+
+bool refuse_text(struct refusal *why, enum outcome outcome, const char *format, ...)
+{
+    refuse(why, outcome);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why->text, sizeof(why->text), format, args);
+    va_end(args);
+    return false;
+}
+
+/* --- what a request holds ------------------------------------------------------------------ */
+
+/* A request that is alone is not measured against its tenant's cap: if it were too large for it, it
+ * would be told to come back for ever. The body's own ceilings bound it. */
+static bool over_cap(const struct request *req, uint64_t total)
+{
+    uint64_t cap = req->tenant->conf->limits.in_flight;
+    return cap != 0 && total > cap && total > req->held;
+}
+
+bool reserve_bytes(struct request *req, uint64_t n, struct refusal *why)
+{
+    struct router *r = req->loop->router;
+    uint64_t buffered = atomic_fetch_add(&r->buffered, n) + n;
+    uint64_t in_flight = atomic_fetch_add(&req->tenant->runtime->in_flight, n) + n;
+    req->held += n;
+    if (buffered > req->snapshot->conf->router.max_buffered)
+        return refuse(why, OUTCOME_OVERLOADED);
+    if (over_cap(req, in_flight))
+        return refuse(why, OUTCOME_OVER_IN_FLIGHT);
+    return true;
+}
+
+void release_body(struct request *req)
+{
+    buf_release(&req->body);
+    if (req->held == 0)
+        return;
+    atomic_fetch_sub(&req->loop->router->buffered, req->held);
+    atomic_fetch_sub(&req->tenant->runtime->in_flight, req->held);
+    req->held = 0;
+}
+
+void admission_release(struct request *req)
+{
+    loop_timer_clear(req->loop, &req->timer);
+    release_body(req);
+    snapshot_release(req->snapshot);
+    req->snapshot = NULL;
+    req->tenant = NULL;
+    req->key = NULL;
+}
+
+/* --- how it ends ---------------------------------------------------------------------------- */
+
+static void count(struct request *req, enum outcome outcome)
+{
+    struct request_counts counts = {outcome, req->items, req->bytes};
+    router_count_request(req->loop->router->metrics, req->tenant ? req->tenant->runtime : NULL,
+                         req->routed ? req->signal : SIGNAL_COUNT, &counts);
+}
+
+static void answer(struct request *req, const struct answer *a)
+{
+    req->answered = true;
+    loop_timer_clear(req->loop, &req->timer);
+    count(req, a->outcome);
+    if (!req->produced)
+        release_body(req);
+    req->transport->answer(req, a);
+}
+
+void answer_refused(struct request *req, const struct refusal *why)
+{
+    answer(req, &(struct answer){.outcome = why->outcome,
+                                 .message = why->text[0] ? why->text : NULL,
+                                 .retry_delay_ns = why->retry_delay_ns,
+                                 .bad_field = why->bad_field});
+}
+
+void answer_accepted(struct request *req)
+{
+    answer(req, &(struct answer){.outcome = OUTCOME_ACCEPTED});
+}
+
+/* --- what the transport calls ---------------------------------------------------------------- */
+
+enum admission_step admission_headers(struct request *req)
+{
+    struct refusal why;
+    req->snapshot = snapshot_ref(req->loop->snapshot);
+    if (!check_headers(req, &why)) {
+        answer_refused(req, &why);
+        return ADMISSION_ANSWERED;
+    }
+    arm_deadline(req);
+    return ADMISSION_CONTINUE;
+}
+
+enum admission_step admission_data(struct request *req, size_t n)
+{
+    struct refusal why;
+    bool fits = req->body.len + n <= req->snapshot->conf->router.max_body;
+    req->bytes += n;
+    if (fits ? reserve_bytes(req, n, &why) : refuse(&why, OUTCOME_TOO_LARGE))
+        return ADMISSION_CONTINUE;
+    answer_refused(req, &why);
+    return ADMISSION_ANSWERED;
+}
+
+void admission_body(struct request *req)
+{
+    struct refusal why;
+    if (check_body(req, &why))
+        deliver(req);
+    else
+        answer_refused(req, &why);
+}
+
+void admission_refuse(struct request *req, enum outcome outcome, const char *message)
+{
+    answer(req, &(struct answer){.outcome = outcome, .message = message});
+}
+
+void admission_gone(struct request *req, enum outcome why)
+{
+    req->gone = true;
+    loop_timer_clear(req->loop, &req->timer);
+    count(req, why);
+    if (!req->produced)
+        release_body(req);
+}

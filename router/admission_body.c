@@ -1,0 +1,111 @@
+/* What the whole body decides: it becomes the bytes of a record, or is refused. */
+#include "router/admission_steps.h"
+
+#include "otlp/scan.h"
+#include "router/inflate.h"
+
+/* From here on we have answer_timeout, unless the call's own deadline comes first. It is counted
+ * from here and not from the headers because it is Kafka's time: a slow upload has body_timeout. */
+static bool set_deadline(struct request *req, struct refusal *why)
+{
+    uint64_t now_ns = req->loop->now_ns;
+    uint64_t ours_ns = now_ns + req->snapshot->conf->router.answer_timeout;
+    if (req->own_deadline && req->deadline_ns <= now_ns)
+        return refuse(why, OUTCOME_DEADLINE);
+    if (!req->own_deadline || ours_ns < req->deadline_ns) {
+        req->deadline_ns = ours_ns;
+        req->own_deadline = false;
+    }
+    return true;
+}
+
+static struct inflater *inflater_of(struct loop *l)
+{
+    if (l->inflater == NULL)
+        l->inflater = inflater_new();
+    return l->inflater;
+}
+
+static bool inflate_body(struct request *req, struct refusal *why)
+{
+    static const enum outcome outcomes[] = {
+        [INFLATE_TOO_LARGE] = OUTCOME_TOO_LARGE_DECOMPRESSED,
+        [INFLATE_CORRUPT] = OUTCOME_BAD_COMPRESSION,
+        [INFLATE_NO_MEMORY] = OUTCOME_OVERLOADED,
+    };
+    struct inflater *inflater = inflater_of(req->loop);
+    struct buf plain = BUF_INIT_CEILING(req->snapshot->conf->router.max_decompressed);
+    enum inflate_status status =
+        inflater ? inflate_gzip(inflater, buf_slice(&req->body), &plain) : INFLATE_NO_MEMORY;
+    if (status != INFLATE_OK) {
+        buf_release(&plain);
+        return refuse(why, outcomes[status]);
+    }
+    release_body(req);
+    req->body = plain;
+    req->bytes = plain.len;
+    return reserve_bytes(req, plain.len, why);
+}
+
+static bool decompress(struct request *req, struct refusal *why)
+{
+    if (req->kind == REQUEST_GRPC) {
+        if (!req->grpc_compressed)
+            return true;
+        if (req->coding == CODING_IDENTITY)
+            return refuse(why, OUTCOME_COMPRESSED_WITHOUT_CODING);
+        if (req->coding == CODING_UNSUPPORTED)
+            return refuse(why, OUTCOME_UNSUPPORTED_CODING);
+    }
+    return req->coding == CODING_IDENTITY || inflate_body(req, why);
+}
+
+/* An uncompressed body is a decompressed one, too (R86). */
+static bool size_fits(struct request *req, struct refusal *why)
+{
+    const struct conf *conf = req->snapshot->conf;
+    if (req->body.len > conf->router.max_decompressed)
+        return refuse(why, OUTCOME_TOO_LARGE_DECOMPRESSED);
+    if (req->body.len > conf->record.max_bytes)
+        return refuse_text(why, OUTCOME_RECORD_TOO_LARGE, "%s: %zu bytes, at most %llu",
+                           outcome_info[OUTCOME_RECORD_TOO_LARGE].text, req->body.len,
+                           (unsigned long long)conf->record.max_bytes);
+    return true;
+}
+
+static bool scan(struct request *req, struct refusal *why)
+{
+    const struct record_conf *record = &req->snapshot->conf->record;
+    const struct scan_limits limits = {record->max_items, record->max_expanded};
+    struct scan_result found = {0};
+    enum scan_status status = scan_request(req->signal, buf_slice(&req->body), &limits, &found);
+    req->items = found.items;
+    switch (status) {
+    case SCAN_OK:
+        return true;
+    case SCAN_TOO_MANY_ITEMS:
+        return refuse_text(why, OUTCOME_TOO_MANY_ITEMS, "%s: at most %llu",
+                           outcome_info[OUTCOME_TOO_MANY_ITEMS].text,
+                           (unsigned long long)record->max_items);
+    case SCAN_TOO_MANY_EXPANDED:
+        return refuse_text(why, OUTCOME_TOO_MANY_EXPANDED, "%s: at most %llu bytes",
+                           outcome_info[OUTCOME_TOO_MANY_EXPANDED].text,
+                           (unsigned long long)record->max_expanded);
+    case SCAN_MALFORMED:
+        break;
+    }
+    refuse_text(why, OUTCOME_MALFORMED, "the body is not a valid %s request: %s at byte %zu%s%s",
+                signal_info[req->signal].name, found.error, found.error_at,
+                found.field ? ", in " : "", found.field ? found.field : "");
+    why->bad_field = found.field;
+    return false;
+}
+
+bool check_body(struct request *req, struct refusal *why)
+{
+    static step_fn *const steps[] = {set_deadline, decompress, size_fits, scan, limit_payload};
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (!steps[i](req, why))
+            return false;
+    return true;
+}

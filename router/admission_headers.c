@@ -1,0 +1,219 @@
+/* What the headers alone decide, cheapest and most general first. */
+#include "router/admission_steps.h"
+
+#include "base/clock.h"
+#include "router/metrics.h"
+
+static bool not_draining(struct request *req, struct refusal *why)
+{
+    return !atomic_load(&req->loop->router->draining) || refuse(why, OUTCOME_DRAINING);
+}
+
+/* --- route, method, media type (R55-R69, R131-R141) ------------------------------------------ */
+
+static enum signal signal_of_path(struct slice path, bool grpc)
+{
+    int i = 0;
+    while (i < SIGNAL_COUNT &&
+           !slice_eq(path, slice_str(grpc ? signal_info[i].grpc_path : signal_info[i].http_path)))
+        i++;
+    return (enum signal)i;
+}
+
+static bool find_route(struct request *req, struct refusal *why)
+{
+    bool grpc = req->kind == REQUEST_GRPC;
+    if (grpc && req->http1)
+        return refuse(why, OUTCOME_GRPC_OVER_HTTP1);
+    req->signal = signal_of_path(req->path, grpc);
+    req->routed = req->signal != SIGNAL_COUNT;
+    if (req->routed)
+        return true;
+    if (grpc)
+        return refuse(why, OUTCOME_UNKNOWN_METHOD);
+    if (signal_of_path(req->path, true) != SIGNAL_COUNT) /* R141 */
+        return refuse(why, OUTCOME_UNSUPPORTED_TYPE);
+    return refuse(why, OUTCOME_UNKNOWN_PATH);
+}
+
+static bool is_post(struct request *req, struct refusal *why)
+{
+    return slice_eq(req->method, SLICE_LIT("POST")) || refuse(why, OUTCOME_NOT_POST);
+}
+
+static bool known_media_type(struct request *req, struct refusal *why)
+{
+    struct slice type = request_header(req, "content-type");
+    const uint8_t *semicolon = type.len ? memchr(type.at, ';', type.len) : NULL;
+    if (semicolon != NULL)
+        type.len = (size_t)(semicolon - type.at);
+    type = slice_trim(type);
+    if (req->kind == REQUEST_GRPC) {
+        if (slice_ieq(type, SLICE_LIT("application/grpc")) ||
+            slice_ieq(type, SLICE_LIT("application/grpc+proto")))
+            return true;
+        return refuse_text(why, OUTCOME_UNSUPPORTED_TYPE,
+                           "gRPC messages are read as protobuf: Content-Type must be "
+                           "application/grpc or application/grpc+proto");
+    }
+    if (slice_ieq(type, SLICE_LIT("application/x-protobuf")))
+        return true;
+    if (slice_ieq(type, SLICE_LIT("application/json")))
+        return refuse_text(why, OUTCOME_UNSUPPORTED_TYPE,
+                           "JSON is not served by this version: send application/x-protobuf "
+                           "(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf)");
+    return refuse(why, OUTCOME_UNSUPPORTED_TYPE);
+}
+
+/* --- coding (R71-R84, R164-R170) -------------------------------------------------------------- */
+
+/* One name of a list of codings, on top of those before it. */
+static enum coding add_coding(enum coding before, struct slice name)
+{
+    if (name.len == 0 || slice_ieq(name, SLICE_LIT("identity")))
+        return before;
+    bool gzip = slice_ieq(name, SLICE_LIT("gzip")) || slice_ieq(name, SLICE_LIT("x-gzip"));
+    return gzip && before == CODING_IDENTITY ? CODING_GZIP : CODING_UNSUPPORTED;
+}
+
+static enum coding add_codings(enum coding before, struct slice list)
+{
+    while (list.len > 0) {
+        const uint8_t *comma = memchr(list.at, ',', list.len);
+        size_t n = comma ? (size_t)(comma - list.at) : list.len;
+        before = add_coding(before, slice_trim(slice_of(list.at, n)));
+        n += comma != NULL;
+        list = slice_of(list.at + n, list.len - n);
+    }
+    return before;
+}
+
+/* An unknown coding of a gRPC call is refused only when its message uses it (R165, R170). */
+static bool known_coding(struct request *req, struct refusal *why)
+{
+    bool grpc = req->kind == REQUEST_GRPC;
+    struct slice wanted = slice_str(grpc ? "grpc-encoding" : "content-encoding");
+    enum coding coding = CODING_IDENTITY;
+    for (size_t i = 0; i < req->n_headers; i++)
+        if (slice_eq(req->headers[i].name, wanted))
+            coding = add_codings(coding, req->headers[i].value);
+    req->coding = coding;
+    return coding != CODING_UNSUPPORTED || grpc || refuse(why, OUTCOME_UNSUPPORTED_CODING);
+}
+
+/* --- key and tenant (R278-R285) --------------------------------------------------------------- */
+
+struct slice bearer_key(struct slice value)
+{
+    static const char scheme[] = "Bearer";
+    size_t n = sizeof(scheme) - 1;
+    if (value.len <= n || !slice_ieq(slice_of(value.at, n), slice_str(scheme)))
+        return SLICE_NULL;
+    struct slice rest = slice_of(value.at + n, value.len - n);
+    if (slice_starts(rest, SLICE_LIT("%20"))) /* some clients send their settings as written */
+        return slice_trim(slice_of(rest.at + 3, rest.len - 3));
+    return rest.at[0] == ' ' ? slice_trim(rest) : SLICE_NULL;
+}
+
+/* The key that this header carries; empty = none. */
+static struct slice carried_key(const struct header *h, const struct option_strings *carriers)
+{
+    for (size_t i = 0; i < carriers->n; i++) {
+        if (!slice_ieq(h->name, slice_str(carriers->at[i])))
+            continue;
+        struct slice value = slice_trim(h->value);
+        return slice_eq(h->name, SLICE_LIT("authorization")) ? bearer_key(value) : value;
+    }
+    return SLICE_NULL;
+}
+
+static bool authenticate(struct request *req, struct refusal *why)
+{
+    struct slice key = SLICE_NULL;
+    for (size_t i = 0; i < req->n_headers; i++) {
+        struct slice k = carried_key(&req->headers[i], &req->snapshot->conf->router.key_headers);
+        if (k.len > 0 && key.len > 0 && !slice_eq(k, key)) /* R283 */
+            return refuse(why, OUTCOME_BAD_KEY);
+        if (k.len > 0)
+            key = k;
+    }
+    if (key.len == 0)
+        return refuse(why, OUTCOME_NO_KEY);
+    enum auth_verdict verdict = snapshot_authenticate(
+        req->snapshot, key, req->received_ns / NS_PER_S, &req->tenant, &req->key);
+    if (verdict == AUTH_OK)
+        return true;
+    req->tenant = NULL; /* who could not prove it is nobody */
+    req->key = NULL;
+    router_count_auth(verdict);
+    return refuse(why, OUTCOME_BAD_KEY);
+}
+
+static bool may_send(struct request *req, struct refusal *why)
+{
+    if (req->tenant->suspended)
+        return refuse(why, OUTCOME_SUSPENDED);
+    if ((req->key->signals & 1u << req->signal) == 0)
+        return refuse(why, OUTCOME_SIGNAL_FORBIDDEN);
+    return true;
+}
+
+/* --- deadline and length (R91, R144-R148) ----------------------------------------------------- */
+
+bool grpc_timeout(struct slice text, uint64_t *ret_ns)
+{
+    static const struct {
+        char unit;
+        uint64_t ns;
+    } units[] = {{'H', 3600 * NS_PER_S}, {'M', 60 * NS_PER_S}, {'S', NS_PER_S},
+                 {'m', NS_PER_MS},       {'u', NS_PER_US},     {'n', 1}};
+    if (text.len < 2 || text.len > 9)
+        return false;
+    uint64_t n = 0;
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        if (text.at[i] < '0' || text.at[i] > '9')
+            return false;
+        n = n * 10 + (uint64_t)(text.at[i] - '0');
+    }
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (units[i].unit != (char)text.at[text.len - 1])
+            continue;
+        *ret_ns = n > UINT64_MAX / units[i].ns ? UINT64_MAX : n * units[i].ns;
+        return true;
+    }
+    return false;
+}
+
+static bool has_time(struct request *req, struct refusal *why)
+{
+    struct slice text = request_header(req, "grpc-timeout");
+    uint64_t timeout_ns;
+    if (req->kind != REQUEST_GRPC || text.at == NULL)
+        return true;
+    if (!grpc_timeout(text, &timeout_ns))
+        return refuse(why, OUTCOME_BAD_TIMEOUT);
+    bool ever = timeout_ns < UINT64_MAX - req->arrived_ns;
+    req->own_deadline = ever;
+    req->deadline_ns = ever ? req->arrived_ns + timeout_ns : 0;
+    return !ever || req->deadline_ns > req->loop->now_ns || refuse(why, OUTCOME_DEADLINE);
+}
+
+static bool announced_fits(struct request *req, struct refusal *why)
+{
+    uint64_t most = req->snapshot->conf->router.max_body;
+    most += req->kind == REQUEST_GRPC ? 5 : 0; /* the message's prefix */
+    return req->content_length == UINT64_MAX || req->content_length <= most ||
+           refuse(why, OUTCOME_TOO_LARGE);
+}
+
+bool check_headers(struct request *req, struct refusal *why)
+{
+    static step_fn *const steps[] = {
+        not_draining, find_route, is_post,  known_media_type, known_coding,
+        authenticate, may_send,   has_time, announced_fits,   limit_requests,
+    };
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (!steps[i](req, why))
+            return false;
+    return true;
+}

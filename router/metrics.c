@@ -1,0 +1,297 @@
+/* A tenant's series are looked up in the registry once and then kept as pointers beside its
+ * runtime, so that counting costs a load and an add. */
+#include "router/metrics.h"
+
+#include "base/clock.h"
+#include "router/router.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* id, name, kind, help; labels tenant, signal */
+#define TENANT_METRICS(ROW)                                                                        \
+    ROW(POSSIBLE_DUPLICATES, "tenantry_possible_duplicates_total", METRIC_COUNTER,                 \
+        "Items that Kafka has or may have although their sender was not told success.")            \
+    ROW(WAITED, "tenantry_requests_waited_total", METRIC_COUNTER,                                  \
+        "Requests that were slowed down by a limit instead of refused.")                           \
+    ROW(ACK_SECONDS, "tenantry_produce_ack_seconds", METRIC_HISTOGRAM,                             \
+        "Time from handing a record to the Kafka client to its delivery report.")
+
+/* id, name, help, field of struct request_counts; labels tenant, signal, outcome */
+#define OUTCOME_METRICS(ROW)                                                                       \
+    ROW(REQUESTS, "tenantry_requests_total", "Requests by how they ended.", requests)              \
+    ROW(ITEMS, "tenantry_items_total",                                                             \
+        "Spans, data points and log records of requests by how they ended; unknown (0) when "      \
+        "refused before the body was read.",                                                       \
+        items)                                                                                     \
+    ROW(BYTES, "tenantry_bytes_total",                                                             \
+        "Payload bytes of requests by how they ended: decompressed, or as received when it did "   \
+        "not come to that.",                                                                       \
+        bytes)
+
+enum tenant_metric {
+#define ROW(id, ...) TENANT_##id,
+    TENANT_METRICS(ROW)
+#undef ROW
+        TENANT_METRIC_COUNT
+};
+enum counted {
+#define ROW(id, ...) COUNTED_##id,
+    OUTCOME_METRICS(ROW)
+#undef ROW
+        COUNTED_COUNT
+};
+
+static const struct metric tenant_rows[TENANT_METRIC_COUNT] = {
+#define ROW(id, name, kind, help) {name, kind, help, {"tenant", "signal", NULL}},
+    TENANT_METRICS(ROW)
+#undef ROW
+};
+static const struct metric outcome_rows[COUNTED_COUNT] = {
+#define ROW(id, name, help, field)                                                                 \
+    {name, METRIC_COUNTER, help, {"tenant", "signal", "outcome", NULL}},
+    OUTCOME_METRICS(ROW)
+#undef ROW
+};
+static const char *const outcome_fields[COUNTED_COUNT] = {
+#define ROW(id, name, help, field) #field,
+    OUTCOME_METRICS(ROW)
+#undef ROW
+};
+
+typedef _Atomic(struct metric_series *) series_slot; /* NULL until first used */
+
+struct tenant_metrics {
+    const char *id; /* the runtime's */
+    struct tenant_metrics *next;
+    /* [SIGNAL_COUNT]: the signal is not known */
+    series_slot plain[SIGNAL_COUNT + 1][TENANT_METRIC_COUNT];
+    series_slot outcomes[SIGNAL_COUNT + 1][OUTCOME_COUNT][COUNTED_COUNT];
+};
+
+struct router_metrics {
+    struct tenant_metrics nobody; /* requests without a tenant */
+    pthread_mutex_t lock;         /* making a tenant's, and the list of them */
+    struct tenant_metrics *all;
+};
+
+struct router_metrics *router_metrics_new(void)
+{
+    struct router_metrics *m = calloc(1, sizeof(*m));
+    if (m == NULL)
+        return NULL;
+    m->nobody.id = "";
+    pthread_mutex_init(&m->lock, NULL);
+    return m;
+}
+
+void router_metrics_free(struct router_metrics *m)
+{
+    if (m == NULL)
+        return;
+    for (struct tenant_metrics *t = m->all, *next; t != NULL; t = next) {
+        next = t->next;
+        free(t);
+    }
+    pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+/* Locks: held. NULL when out of memory. */
+static struct tenant_metrics *make_tenant(struct router_metrics *m, struct tenant_runtime *rt)
+{
+    struct tenant_metrics *t = calloc(1, sizeof(*t));
+    if (t == NULL)
+        return NULL;
+    t->id = rt->id;
+    t->next = m->all;
+    m->all = t;
+    atomic_store(&rt->metrics, t);
+    return t;
+}
+
+/* Without memory for a tenant's own, it is counted as nobody's. */
+static struct tenant_metrics *metrics_of(struct router_metrics *m, struct tenant_runtime *rt)
+{
+    if (rt == NULL)
+        return &m->nobody;
+    struct tenant_metrics *t = atomic_load_explicit(&rt->metrics, memory_order_acquire);
+    if (t != NULL)
+        return t;
+    pthread_mutex_lock(&m->lock);
+    t = atomic_load(&rt->metrics);
+    if (t == NULL)
+        t = make_tenant(m, rt);
+    pthread_mutex_unlock(&m->lock);
+    return t ? t : &m->nobody;
+}
+
+static const char *signal_label(enum signal signal)
+{
+    return signal < SIGNAL_COUNT ? signal_info[signal].name : "";
+}
+
+/* `outcome` NULL: a row without that label. */
+static struct metric_series *series_of(series_slot *slot, const struct metric *row,
+                                       const struct tenant_metrics *t, enum signal signal,
+                                       const char *outcome)
+{
+    struct metric_series *s = atomic_load_explicit(slot, memory_order_acquire);
+    if (s == NULL) {
+        s = metric_series(row, (const char *const[]){t->id, signal_label(signal), outcome});
+        atomic_store_explicit(slot, s, memory_order_release);
+    }
+    return s;
+}
+
+static struct metric_series *plain_series(struct router_metrics *m, struct tenant_runtime *rt,
+                                          enum signal signal, enum tenant_metric which)
+{
+    struct tenant_metrics *t = metrics_of(m, rt);
+    return series_of(&t->plain[signal][which], &tenant_rows[which], t, signal, NULL);
+}
+
+/* --- counting ------------------------------------------------------------------------------ */
+
+void router_count_request(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
+                          const struct request_counts *c)
+{
+    const uint64_t counts[COUNTED_COUNT] = {
+        [COUNTED_REQUESTS] = 1, [COUNTED_ITEMS] = c->items, [COUNTED_BYTES] = c->bytes};
+    struct tenant_metrics *t = metrics_of(m, rt);
+    for (int i = 0; i < COUNTED_COUNT; i++)
+        metric_add(series_of(&t->outcomes[signal][c->outcome][i], &outcome_rows[i], t, signal,
+                             outcome_info[c->outcome].reason),
+                   counts[i]);
+}
+
+void router_count_possible_duplicates(struct router_metrics *m, struct tenant_runtime *rt,
+                                      enum signal signal, uint64_t items)
+{
+    metric_add(plain_series(m, rt, signal, TENANT_POSSIBLE_DUPLICATES), items);
+}
+
+void router_count_waited(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal)
+{
+    metric_add(plain_series(m, rt, signal, TENANT_WAITED), 1);
+}
+
+void router_observe_ack(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
+                        uint64_t ns)
+{
+    metric_observe(plain_series(m, rt, signal, TENANT_ACK_SECONDS), (double)ns / NS_PER_S);
+}
+
+void router_count_auth(enum auth_verdict verdict)
+{
+    static const struct metric row = {"tenantry_auth_failures_total",
+                                      METRIC_COUNTER,
+                                      "Refused keys by the true reason, which senders do not see.",
+                                      {"reason", NULL}};
+    static const char *const reasons[AUTH_VERDICT_COUNT] = {
+        [AUTH_OK] = "",
+        [AUTH_NOT_A_KEY] = "not_a_key",
+        [AUTH_CHECKSUM] = "checksum",
+        [AUTH_UNKNOWN] = "unknown",
+        [AUTH_SECRET] = "secret",
+        [AUTH_REVOKED] = "revoked",
+        [AUTH_EXPIRED] = "expired",
+    };
+    static series_slot slots[AUTH_VERDICT_COUNT];
+    struct metric_series *s = atomic_load(&slots[verdict]);
+    if (s == NULL) {
+        s = metric_series(&row, &reasons[verdict]);
+        atomic_store(&slots[verdict], s);
+    }
+    metric_add(s, 1);
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+/* id, name, help, value */
+#define GAUGES(ROW)                                                                                \
+    ROW("tenantry_connections", "Ingest connections that are open.", atomic_load(&r->connections)) \
+    ROW("tenantry_buffered_bytes", "Bytes of request bodies held, against router.max_buffered.",   \
+        atomic_load(&r->buffered))                                                                 \
+    ROW("tenantry_producer_queued_bytes",                                                          \
+        "Bytes handed to the Kafka client and not reported yet.",                                  \
+        producers_queued_bytes(r->producers))                                                      \
+    ROW("tenantry_kafka_up", "1 when a Kafka broker is reachable.", producers_ready(r->producers)) \
+    ROW("tenantry_draining", "1 while the router is shutting down.", atomic_load(&r->draining))    \
+    ROW("tenantry_tenants", "Tenants of the config in use.", s->n_tenants)                         \
+    ROW("tenantry_config_version", "Grows by 1 with every config taken into use.", s->version)
+
+void router_metrics_sample(struct router *r, const struct snapshot *s)
+{
+#define ROW(name, help, value)                                                                     \
+    {                                                                                              \
+        static const struct metric row = {name, METRIC_GAUGE, help, {NULL}};                       \
+        metric_set(metric_series(&row, NULL), (double)(value));                                    \
+    }
+    GAUGES(ROW)
+#undef ROW
+    static const struct metric in_flight = {
+        "tenantry_in_flight_bytes",
+        METRIC_GAUGE,
+        "Bytes of a tenant's requests under way, against limits.in_flight.",
+        {"tenant", NULL}};
+    for (size_t i = 0; i < s->n_tenants; i++)
+        metric_set(metric_series(&in_flight, &s->tenants[i].id),
+                   (double)atomic_load(&s->tenants[i].runtime->in_flight));
+}
+
+static uint64_t read_slot(series_slot *slot)
+{
+    struct metric_series *s = atomic_load(slot);
+    return s ? metric_read(s) : 0;
+}
+
+static void write_counts(series_slot *slots, struct buf *out)
+{
+    for (int i = 0; i < COUNTED_COUNT; i++)
+        buf_printf(out, "%s\"%s\":%llu", i ? "," : "{", outcome_fields[i],
+                   (unsigned long long)read_slot(&slots[i]));
+    buf_append_byte(out, '}');
+}
+
+static bool was_counted(const struct tenant_metrics *t, int signal)
+{
+    for (int o = 0; o < OUTCOME_COUNT; o++)
+        if (atomic_load(&t->outcomes[signal][o][COUNTED_REQUESTS]) != NULL)
+            return true;
+    return false;
+}
+
+static void write_signal(struct tenant_metrics *t, int signal, struct buf *out)
+{
+    buf_append_str(out, "{\"accepted\":");
+    write_counts(t->outcomes[signal][OUTCOME_ACCEPTED], out);
+    buf_append_str(out, ",\"refused\":{");
+    const char *comma = "";
+    for (int o = OUTCOME_ACCEPTED + 1; o < OUTCOME_COUNT; o++) {
+        if (atomic_load(&t->outcomes[signal][o][COUNTED_REQUESTS]) == NULL)
+            continue;
+        buf_printf(out, "%s\"%s\":", comma, outcome_info[o].reason);
+        write_counts(t->outcomes[signal][o], out);
+        comma = ",";
+    }
+    buf_printf(out, "},\"possible_duplicates\":%llu,\"waited\":%llu}",
+               (unsigned long long)read_slot(&t->plain[signal][TENANT_POSSIBLE_DUPLICATES]),
+               (unsigned long long)read_slot(&t->plain[signal][TENANT_WAITED]));
+}
+
+void router_metrics_json(struct router_metrics *m, struct tenant_runtime *rt, struct buf *out)
+{
+    struct tenant_metrics *t = rt ? atomic_load(&rt->metrics) : &m->nobody;
+    const char *comma = "";
+    buf_append_byte(out, '{');
+    for (int i = 0; t != NULL && i <= SIGNAL_COUNT; i++) {
+        if (!was_counted(t, i))
+            continue;
+        buf_printf(out, "%s\"%s\":", comma, i < SIGNAL_COUNT ? signal_info[i].name : "unknown");
+        write_signal(t, i, out);
+        comma = ",";
+    }
+    buf_append_byte(out, '}');
+}
