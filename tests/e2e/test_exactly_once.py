@@ -1,0 +1,174 @@
+"""Exactly once, whatever dies (promises 1-3). The sender stamps every item; the check counts."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from support.attempts import judge, read_journals, stored
+from support.proc import start_tenantry
+from support.system import System
+from support.wait import until
+
+SEED = int(os.environ.get("TENANTRY_SEED", "0")) or int(time.time())
+
+
+class Load:
+    """Senders of all signals over both protocols, to each tenant, until told to finish."""
+
+    def __init__(self, system, folder, rate, tenants=("acme", "beta")):
+        self.system, self.journals, self.senders = system, {}, []
+        for tenant in tenants:
+            self.journals[tenant] = []
+            for protocol in ("grpc", "http/protobuf"):
+                name = f"{tenant}-{protocol.split('/')[0]}"
+                journal = folder / f"{name}.jsonl"
+                self.journals[tenant].append(journal)
+                args = system.send_args(tenant, "all", 0, protocol)
+                del args[args.index("--count"):args.index("--count") + 2]
+                self.senders.append(start_tenantry(
+                    *args, "--duration", "1h", "--rate", f"{rate}/s", "--batch", "20",
+                    "--retry-for", "20s", "--attempts", journal,
+                    log=folder / f"send-{name}.log", name=f"send {name}"))
+
+    def stop(self):
+        for sender in self.senders:
+            if sender.alive:
+                sender.signal(signal.SIGINT)
+        for sender in self.senders:
+            sender.wait_exit(60)
+
+    def verdict(self, tenant):
+        return judge(read_journals(*self.journals[tenant]), stored(self.system, tenant))
+
+    def sent_since(self, n):
+        return sum(j.stat().st_size for js in self.journals.values() for j in js if j.exists()) > n
+
+    def size(self):
+        return sum(j.stat().st_size for js in self.journals.values() for j in js if j.exists())
+
+
+def settle(system, load, tenants=("acme", "beta")):
+    """Waits until nothing acked is missing, then tells each tenant's verdict."""
+    for tenant in tenants:
+        until(lambda: load.verdict(tenant).missing == 0, 90,
+              lambda: f"all acked items of {tenant}: {load.verdict(tenant)}")
+    return {tenant: load.verdict(tenant) for tenant in tenants}
+
+
+def assert_exactly_once(verdicts, at_least):
+    for tenant, v in verdicts.items():
+        print(f"{tenant}: {v.acked_items} items acked, {v.missing} missing, {v.double} double, {v.stray} stray")
+        assert v.acked_items >= at_least, f"{tenant}: too little was acked to prove anything: {v}"
+        assert (v.missing, v.double, v.stray) == (0, 0, 0), f"{tenant}: {v}"
+
+
+def kill_one(system, target):
+    """kill -9 of a process by role. False when it is not there just now (it is being restarted)."""
+    if target == "up":
+        system.process.kill9()
+        system.up(ready=False)
+        return True
+    pid = system.child(target)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def kill_loop(tmp_path, kills, rate):
+    rng = random.Random(SEED)
+    print(f"seed {SEED}")
+    system = System(tmp_path / "system")
+    system.up()
+    load = Load(system, tmp_path, rate)
+    hit = {"consumer": 0, "router": 0, "kafka.Kafka": 0, "up": 0}
+    try:
+        for n in range(kills):
+            # Some load between kills, then a random instant within it.
+            mark = load.size() + rng.randrange(2000, 60000)
+            until(lambda: load.size() > mark, 90, "load between kills")
+            target = list(hit)[n % len(hit)]
+            until(lambda: kill_one(system, target), 60, f"a {target} to kill")
+            hit[target] += 1
+        until(lambda: system.http("/readyz")[0] == 200, 60, "readiness after the last kill")
+    finally:
+        load.stop()
+    try:
+        verdicts = settle(system, load)
+        print(f"kills: {hit}")
+        assert_exactly_once(verdicts, at_least=1000)
+        for tenant in verdicts:
+            out = system.cli("ledger", tenant, check=False)
+            assert out.returncode == 0, out.stdout + out.stderr
+    finally:
+        system.down()
+
+
+@pytest.mark.timeout(400)
+def test_kill_loop_short(tmp_path):
+    kill_loop(tmp_path, kills=8, rate=1000)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_kill_loop_of_40(tmp_path):
+    kill_loop(tmp_path, kills=40, rate=1000)
+
+
+# point, the process it lies in, at which passage it strikes
+CRASH_POINTS = [
+    ("after_produce_before_answer", 40),
+    ("after_decode", 5),
+    ("inside_transaction", 3),
+    ("after_commit", 3),
+    ("inside_rebalance", 1),
+]
+
+
+def crash_loop(tmp_path, point, at, hits, poison=None):
+    """`up` with a fault order that all its processes inherit, until the point was hit so often; then
+    without, and the check."""
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    system = System(tmp_path / "system")
+    system.up()
+    load = Load(system, tmp_path, rate=500)
+    try:
+        until(lambda: system.count("acme") > 0, 60, "first rows")
+        system.down()
+        system.up(env={"TENANTRY_FAULT": f"{point}:{at}", "TENANTRY_FAULT_DIR": str(faults)},
+                  ready=False)
+        if poison:
+            poison(system)
+        until(lambda: len(list(faults.glob(f"{point}.*"))) >= hits, 240,
+              lambda: f"{hits} hits of {point}, so far {len(list(faults.glob(f'{point}.*')))}")
+        system.process.kill9()
+        system.up(ready=False)
+        mark = load.size() + 5000
+        until(lambda: load.size() > mark, 60, "load after the crashes")
+        system.wait_ready()
+    finally:
+        load.stop()
+    try:
+        assert_exactly_once(settle(system, load), at_least=200)
+    finally:
+        system.down()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("point,at", CRASH_POINTS)
+def test_crash_point_short(tmp_path, point, at):
+    crash_loop(tmp_path, point, at, hits=3)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("point,at", CRASH_POINTS)
+def test_crash_point_20_times(tmp_path, point, at):
+    crash_loop(tmp_path, point, at, hits=20)
