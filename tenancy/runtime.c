@@ -1,6 +1,6 @@
 #include "tenancy/runtime.h"
 
-#include "tenancy/source.h"
+#include "base/hash.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static struct node *node_new(const char *id)
 
 struct tenant_runtime *tenant_runtime(const char *id)
 {
-    struct node **head = &buckets[source_version(slice_str(id)) % BUCKETS];
+    struct node **head = &buckets[hash_slice(HASH_START, slice_str(id)) % BUCKETS];
     pthread_mutex_lock(&lock);
     struct node *n = *head;
     while (n != NULL && strcmp(n->runtime.id, id) != 0)

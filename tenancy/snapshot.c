@@ -116,6 +116,7 @@ static bool take_entries(struct snapshot *s, struct entry *const *entries, size_
         s->entries[i] = entry_ref(entries[i]);
     s->n_entries = n;
     s->conf = entries[0]->conf;
+    s->conf_origins = &entries[0]->origins;
     return true;
 }
 

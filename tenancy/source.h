@@ -46,7 +46,4 @@ struct source {
  * one tenant's conf and suspension. Strings are copied. NULL with a sentence on failure. */
 struct source *source_files_open(const char *tenants, const char *keys, const char *only,
                                  struct errbuf *err);
-/* A version for content: its hash. */
-uint64_t source_version(struct slice content);
-
 #endif

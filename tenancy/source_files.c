@@ -1,6 +1,7 @@
 #include "tenancy/source.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "tenancy/keyfile.h"
 
 #include <errno.h>
@@ -27,14 +28,6 @@ struct source_files {
     char *only; /* NULL = all */
     uint64_t stamps[KIND_COUNT];
 };
-
-uint64_t source_version(struct slice content)
-{
-    uint64_t h = 0xCBF29CE484222325ull; /* FNV-1a */
-    for (size_t i = 0; i < content.len; i++)
-        h = (h ^ content.at[i]) * 0x100000001B3ull;
-    return h;
-}
 
 static const char *folder_of(const struct source_files *s, const struct file_kind *k)
 {
@@ -95,7 +88,7 @@ static int read_entry(const struct source_files *s, const struct file_kind *k, s
     e->origin = arena_strdup(&list->arena, slice_str(path));
     e->problem = rc < 0 ? arena_strdup(&list->arena, slice_str(err.text)) : NULL;
     e->content = arena_copy(&list->arena, buf_slice(&text), &ok);
-    e->version = source_version(e->content);
+    e->version = hash_slice(HASH_START, e->content);
     if (!ok || e->origin == NULL || (rc < 0 && e->problem == NULL)) {
         rc = -ENOMEM;
         goto out;

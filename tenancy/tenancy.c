@@ -2,6 +2,7 @@
 
 #include "base/fault.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "tenancy/conf_fixed.h"
 #include "tenancy/gather.h"
 
@@ -34,7 +35,7 @@ static struct entry *read_conf(struct tenancy *t, struct errbuf *err)
     t->file_stamp = file_stamp(t->file); /* before reading: what changes meanwhile is read again */
     if (file_read(t->file, &text, err) == 0) {
         struct slice content = buf_slice(&text);
-        struct source_entry from = {SOURCE_CONF, "",  t->file, source_version(content),
+        struct source_entry from = {SOURCE_CONF, "",  t->file, hash_slice(HASH_START, content),
                                     content,     NULL};
         bool same = running != NULL && running->version == from.version;
         e = same ? entry_ref(running) : entry_parse(&from, NULL, err);

@@ -52,7 +52,8 @@ struct snapshot {
     _Atomic unsigned refs;
     uint64_t version; /* grows by 1 with every snapshot taken into use */
     const struct conf *conf;
-    const struct tenant *tenants; /* sorted by id */
+    const struct option_origins *conf_origins; /* for `config` */
+    const struct tenant *tenants;              /* sorted by id */
     size_t n_tenants;
     const struct key_index *key_index; /* by key id */
     struct entry **entries; /* what was read, shared with other snapshots: own the above */

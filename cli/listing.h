@@ -1,0 +1,33 @@
+/* Rows and columns for people (aligned, bold titles on a terminal) or as a JSON array of objects.
+ */
+#ifndef CLI_LISTING_H
+#define CLI_LISTING_H
+
+#include "base/buf.h"
+
+enum listing_kind { LISTING_TEXT, LISTING_NUMBER, LISTING_BOOL };
+
+struct listing_column {
+    const char *title; /* "EXPIRES"; NULL ends the columns */
+    const char *json;  /* "expires"; the object's member */
+    enum listing_kind kind;
+};
+
+struct listing {
+    const struct listing_column *columns;
+    struct buf cells; /* NUL-ended texts, row by row */
+    size_t n_cells;
+};
+
+/* clang-format off */
+#define LISTING_INIT(cols) {(cols), BUF_INIT, 0}
+/* clang-format on */
+
+/* Adds the next cell of the current row; the row after the last column begins by itself. Numbers
+ * and bools as text that JSON takes ("12", "true"); an empty cell is null there. */
+void listing_cell(struct listing *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends all rows to `out`. */
+void listing_print(const struct listing *l, bool json, bool colour, struct buf *out);
+void listing_release(struct listing *l);
+
+#endif
