@@ -1,15 +1,14 @@
 /* Cells to SQLite values, made on the decode thread so that the writer only binds.
  *
- *   integers   INTEGER. U64 above INT64_MAX would lose digits as REAL: exact decimal TEXT, in a
- *              column without a type, since INTEGER would turn it into REAL. It sorts after all
- *              integers, as it should.
- *   doubles    REAL, infinities too. NaN is the TEXT 'NaN': SQLite would store NULL, which means
- *              "absent" here. A metric value has no column type, so int64 and double keep their
- *              kind.
- *   ids        TEXT, lower-case hex; '' when empty.
- *   text       TEXT. What is not UTF-8, and NUL, becomes U+FFFD: SQL functions end at a NUL, so the
- *              rest would seem lost. (Inside JSON a NUL is "\u0000" and stays.)
- *   attributes TEXT, a JSON object; lists a JSON array, numbers in it with all their digits. */
+ * - Integers are INTEGER. U64 above INT64_MAX is exact decimal TEXT, in a column without a type,
+ *   since INTEGER would turn it into a REAL of fewer digits. It sorts after all integers.
+ * - Doubles are REAL, infinities too (SQLite keeps -0.0 as 0.0). NaN is the TEXT 'NaN': SQLite
+ *   would store NULL, which means "absent" here. A metric value has no column type, so that int64
+ *   and double keep their kind.
+ * - Ids are TEXT in lower-case hex, '' when empty.
+ * - In text, NUL and what is not UTF-8 become U+FFFD: SQL functions end at a NUL, so the rest would
+ *   seem lost. (Inside JSON a NUL is "\u0000" and stays.)
+ * - Attributes are a JSON object, lists a JSON array, numbers in it with all their digits. */
 #include "base/json.h"
 #include "base/utf8.h"
 #include "consumer/export/sqlite.h"
