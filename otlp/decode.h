@@ -1,9 +1,10 @@
 /* From the wire to rows: one call per record, one callback per row. Rows are a pure function of the
  * record (DESIGN §6): missing times use `received_ns`, never a clock.
  *
- * Memory: cells borrow from the record's bytes and from the arena; both must outlive the rows. The
- * arena takes at most 32 bytes per byte of the record (a record of nothing but empty exemplars);
- * rendered bodies pass through a buffer with the arena's ceiling.
+ * Memory: cells borrow from the record's bytes and from the arena; both must outlive the rows. Of
+ * the arena at most about 32 bytes are used per byte of the record (by one of nothing but empty
+ * exemplars; usually it is one or two). Rendered bodies pass through a buffer on the heap with the
+ * arena's ceiling.
  *
  * What a cell holds where OTLP leaves room:
  *   - times after 2262 (above INT64_MAX) are clamped to INT64_MAX; Duration is taken before that;

@@ -16,18 +16,16 @@ bool repeated_merge(struct arena *a, const struct repeated *r, uint32_t number, 
     *ret = r->last;
     if (r->n <= 1)
         return true;
-    uint8_t *at =
-        arena_alloc(a, (size_t)(r->to - r->from)); /* more than their sum: keys, lengths */
+    size_t total = 0, len = 0;
+    struct slice one;
+    for (struct wire w = repeated_walk(r); repeated_next(&w, number, &one);)
+        total += one.len;
+    uint8_t *at = arena_alloc(a, total);
     if (at == NULL)
         return false;
-    size_t len = 0;
-    struct wire w = repeated_walk(r);
-    struct slice one;
-    while (repeated_next(&w, number, &one)) {
+    for (struct wire w = repeated_walk(r); repeated_next(&w, number, &one); len += one.len)
         if (one.len > 0)
             memcpy(at + len, one.at, one.len);
-        len += one.len;
-    }
     *ret = slice_of(at, len);
     return true;
 }
