@@ -1,8 +1,8 @@
 /* Every way a request can end: one row each. Status codes, the text a sender sees, whether it may
  * retry and the metric's reason label all come from here (otlp-conformance S2; DESIGN §4 Answers).
  *
- * Over HTTP the row's HTTP status; over gRPC HTTP 200 and the row's gRPC code, unless HTTP_TOO says
- * that the HTTP status is sent for gRPC as well (R137, R141, R16). */
+ * Over HTTP the row's HTTP status; over gRPC HTTP 200 and the row's gRPC code (R184), but for a
+ * method other than POST, where gRPC gets the HTTP status too (R137). */
 #ifndef ROUTER_OUTCOME_H
 #define ROUTER_OUTCOME_H
 
@@ -26,6 +26,7 @@
     ROW(GRPC_OVER_HTTP1, "grpc_over_http1", 505, 13, false, "gRPC needs HTTP/2")                   \
     ROW(BAD_REQUEST, "bad_request", 400, 13, false, "malformed HTTP request")                      \
     ROW(HEADERS_TOO_LARGE, "headers_too_large", 431, 8, false, "request headers are too large")    \
+    ROW(URI_TOO_LONG, "uri_too_long", 414, 12, false, "the request target is too long")            \
     ROW(EXPECTATION, "expectation", 417, 13, false,                                                \
         "only the expectation 100-continue is supported")                                          \
     ROW(UNKNOWN_TRANSFER_CODING, "unknown_transfer_coding", 501, 13, false,                        \

@@ -1,0 +1,220 @@
+#include "router/answer.h"
+
+#include "otlp/status.h"
+#include "router/grpc.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* gRPC clients take 8 KiB of headers and trailers (R191): message (at most three bytes for one) and
+ * details (base64, with the message in them) stay well below. */
+#define MESSAGE_MAX      1024
+#define DEFAULT_RETRY_NS NS_PER_S
+#define CODINGS          "gzip, identity"
+#define CODINGS_GRPC     "identity,gzip"
+
+#define GRPC_UNAVAILABLE 14
+
+/* What the rows below need to know about one answer. */
+struct draft {
+    struct request *req;
+    const struct answer *a;
+    const struct outcome_info *info;
+    const char *date;
+    bool json, grpc, post;
+    uint64_t retry_ns; /* 0 = do not tell a delay */
+    char message[MESSAGE_MAX + 1];
+};
+
+static struct slice printed(struct draft *d, const char *format, unsigned long long n)
+{
+    char text[32];
+    snprintf(text, sizeof(text), format, n);
+    char *copy = arena_strdup(&d->req->arena, slice_str(text));
+    return copy ? slice_str(copy) : SLICE_NULL;
+}
+
+static struct status status_of(const struct draft *d)
+{
+    return (struct status){d->info->grpc, d->message, d->retry_ns, d->a->bad_field};
+}
+
+/* -- header values; at == NULL: not sent -- */
+
+static struct slice content_type(struct draft *d)
+{
+    if (d->grpc)
+        return SLICE_LIT("application/grpc");
+    return d->json ? SLICE_LIT("application/json") : SLICE_LIT("application/x-protobuf");
+}
+
+static struct slice date(struct draft *d)
+{
+    return slice_str(d->date);
+}
+
+/* Whole seconds, rounded up, at least 1, and only where clients look for it (R209, R212). */
+static struct slice retry_after(struct draft *d)
+{
+    if (d->grpc || d->retry_ns == 0 || (d->info->http != 429 && d->info->http != 503))
+        return SLICE_NULL;
+    return printed(d, "%llu", (d->retry_ns + NS_PER_S - 1) / NS_PER_S);
+}
+
+static struct slice authenticate(struct draft *d)
+{
+    return !d->grpc && d->info->http == 401 ? SLICE_LIT("Bearer") : SLICE_NULL;
+}
+
+static struct slice allow(struct draft *d)
+{
+    return d->a->outcome == OUTCOME_NOT_POST ? SLICE_LIT("POST") : SLICE_NULL;
+}
+
+static struct slice accept_encoding(struct draft *d)
+{
+    return !d->grpc && d->a->outcome == OUTCOME_UNSUPPORTED_CODING ? SLICE_LIT(CODINGS)
+                                                                   : SLICE_NULL;
+}
+
+static struct slice grpc_accept_encoding(struct draft *d)
+{
+    return d->grpc && d->a->outcome == OUTCOME_UNSUPPORTED_CODING ? SLICE_LIT(CODINGS_GRPC)
+                                                                  : SLICE_NULL;
+}
+
+/* Trailers-Only: the status of a failure stands in the first block (R188). */
+static struct slice grpc_status(struct draft *d)
+{
+    return d->grpc && d->info->grpc != 0 ? printed(d, "%llu", (unsigned long long)d->info->grpc)
+                                         : SLICE_NULL;
+}
+
+static struct slice grpc_message(struct draft *d)
+{
+    return d->grpc && d->info->grpc != 0
+               ? grpc_message_value(&d->req->arena, d->message, MESSAGE_MAX)
+               : SLICE_NULL;
+}
+
+static struct slice grpc_details(struct draft *d)
+{
+    if (!d->grpc || d->info->grpc == 0)
+        return SLICE_NULL;
+    struct buf b = BUF_INIT;
+    struct status s = status_of(d);
+    status_encode(&b, &s);
+    struct slice value = b.failed ? SLICE_NULL : grpc_binary_value(&d->req->arena, buf_slice(&b));
+    buf_release(&b);
+    return value;
+}
+
+/* The only place where the Python SDK looks (R205). */
+static struct slice grpc_retry_info(struct draft *d)
+{
+    if (!d->grpc || d->retry_ns == 0)
+        return SLICE_NULL;
+    struct buf b = BUF_INIT;
+    status_encode_retry_info(&b, d->retry_ns);
+    struct slice value = b.failed ? SLICE_NULL : grpc_binary_value(&d->req->arena, buf_slice(&b));
+    buf_release(&b);
+    return value;
+}
+
+static const struct {
+    const char *name;
+    struct slice (*value)(struct draft *d);
+} response_headers[] = {
+    {"content-type", content_type},
+    {"date", date},
+    {"retry-after", retry_after},
+    {"www-authenticate", authenticate},
+    {"allow", allow},
+    {"accept-encoding", accept_encoding},
+    {"grpc-accept-encoding", grpc_accept_encoding},
+    {"grpc-status", grpc_status},
+    {"grpc-message", grpc_message},
+    {"grpc-status-details-bin", grpc_details},
+    {"google.rpc.retryinfo-bin", grpc_retry_info},
+};
+
+/* -- the body -- */
+
+static void write_body(struct draft *d, struct buf *out)
+{
+    struct status s = status_of(d);
+    if (d->a->outcome != OUTCOME_ACCEPTED)
+        (d->json ? status_json : status_encode)(out, &s);
+    else
+        (d->json ? response_json : response_encode)(out, d->req->signal, 0, NULL);
+}
+
+static void write_grpc_body(struct draft *d, struct response *ret)
+{
+    uint8_t prefix[5] = {0};
+    if (d->a->outcome != OUTCOME_ACCEPTED)
+        return;
+    ret->grpc_ok = true;
+    buf_append(&ret->body, prefix, sizeof(prefix));
+    response_encode(&ret->body, d->req->signal, 0, NULL);
+    if (!ret->body.failed)
+        grpc_prefix(ret->body.at, ret->body.len - sizeof(prefix)); /* R181 */
+}
+
+/* The media type of the request, without parameters (R97, R98); JSON when it has none that we
+ * speak (R119). */
+static bool answers_json(const struct request *req)
+{
+    struct slice type = request_header(req, "content-type");
+    const uint8_t *parameters = type.len ? memchr(type.at, ';', type.len) : NULL;
+    if (parameters != NULL)
+        type.len = (size_t)(parameters - type.at);
+    return !slice_ieq(slice_trim(type), SLICE_LIT("application/x-protobuf"));
+}
+
+/* A delay is told where a client may wait for it: over gRPC with UNAVAILABLE alone (R201-R204). */
+static uint64_t retry_delay(const struct answer *a, const struct outcome_info *info)
+{
+    if (!info->retryable || info->grpc != GRPC_UNAVAILABLE)
+        return 0;
+    return a->retry_delay_ns ? a->retry_delay_ns : DEFAULT_RETRY_NS;
+}
+
+static void draft_message(struct draft *d)
+{
+    const char *text = d->a->message ? d->a->message : d->info->text;
+    size_t len = strlen(text);
+    if (len > MESSAGE_MAX)
+        for (len = MESSAGE_MAX; len > 0 && ((uint8_t)text[len] & 0xC0) == 0x80;)
+            len--;
+    memcpy(d->message, text, len);
+    d->message[len] = 0;
+}
+
+int response_build(struct request *req, const struct answer *a, const char *date_value,
+                   struct response *ret)
+{
+    struct draft d = {.req = req, .a = a, .info = &outcome_info[a->outcome], .date = date_value};
+    d.grpc = req->kind == REQUEST_GRPC;
+    d.post = slice_eq(req->method, SLICE_LIT("POST"));
+    d.json = answers_json(req);
+    d.retry_ns = retry_delay(a, d.info);
+    draft_message(&d);
+    *ret = (struct response){.body = BUF_INIT};
+    ret->status = d.grpc && d.post ? 200 : d.info->http; /* R184, R137 */
+    ret->without_body = slice_eq(req->method, SLICE_LIT("HEAD"));
+    for (size_t i = 0; i < sizeof(response_headers) / sizeof(response_headers[0]); i++) {
+        struct slice value = response_headers[i].value(&d);
+        if (value.at != NULL)
+            ret->headers[ret->n_headers++] =
+                (struct header){slice_str(response_headers[i].name), value};
+    }
+    if (d.grpc)
+        write_grpc_body(&d, ret);
+    else
+        write_body(&d, &ret->body);
+    if (!ret->body.failed)
+        return 0;
+    buf_release(&ret->body);
+    return -ENOMEM;
+}

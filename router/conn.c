@@ -1,0 +1,260 @@
+#include "router/conn.h"
+
+#include "base/metrics.h"
+#include "router/router.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* How long a closed TLS connection may take to send its close_notify. */
+#define GOODBYE_NS NS_PER_S
+
+static const struct slice http2_preface = {(const uint8_t *)"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24};
+
+static const struct metric handshake_failed_metric = {
+    "tenantry_router_handshakes_failed_total",
+    METRIC_COUNTER,
+    "TLS handshakes that failed or took longer than router.handshake_timeout.",
+    {NULL}};
+
+const struct router_conf *conn_conf(const struct conn *c)
+{
+    return &c->loop->snapshot->conf->router;
+}
+
+void conn_set_timer(struct conn *c, uint64_t after_ns)
+{
+    loop_timer_set(c->loop, &c->timer, c->loop->now_ns + after_ns);
+}
+
+/* -- closing -- */
+
+static void bury(struct loop_task *t)
+{
+    struct conn *c = H2O_STRUCT_FROM_MEMBER(struct conn, bury, t);
+    if (c->ops != NULL)
+        c->ops->free(c);
+    SSL_CTX_free(c->ssl_ctx);
+    buf_release(&c->out);
+    buf_release(&c->writing);
+    free(c);
+}
+
+/* The socket is gone for good. */
+static void on_socket_closed(void *arg)
+{
+    struct conn *c = arg;
+    loop_timer_clear(c->loop, &c->write_timer);
+    *c->prev = c->next;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    atomic_fetch_sub_explicit(&c->loop->router->connections, 1, memory_order_relaxed);
+    loop_defer(c->loop, &c->bury);
+}
+
+/* The goodbye of a closed connection does not leave. */
+static void cut(struct loop_timer *t)
+{
+    struct conn *c = H2O_STRUCT_FROM_MEMBER(struct conn, write_timer, t);
+    shutdown(c->fd, SHUT_RDWR);
+}
+
+void conn_close(struct conn *c)
+{
+    if (c->sock == NULL)
+        return;
+    h2o_socket_t *sock = c->sock;
+    c->sock = NULL;
+    if (c->ops != NULL)
+        c->ops->gone(c);
+    loop_timer_clear(c->loop, &c->timer);
+    c->write_timer.fire = cut;
+    loop_timer_set(c->loop, &c->write_timer, c->loop->now_ns + GOODBYE_NS);
+    h2o_socket_close(sock);
+}
+
+void conn_drain(struct conn *c)
+{
+    if (c->sock == NULL)
+        return;
+    if (c->ops != NULL)
+        c->ops->drain(c);
+    else
+        conn_close(c);
+}
+
+/* -- output -- */
+
+static void on_written(h2o_socket_t *sock, const char *error);
+
+static void on_write_stalled(struct loop_timer *t)
+{
+    conn_close(H2O_STRUCT_FROM_MEMBER(struct conn, write_timer, t));
+}
+
+static void write_out(struct conn *c)
+{
+    if (c->sock == NULL || c->is_writing)
+        return;
+    c->ops->fill(c);
+    if (c->out.failed) {
+        conn_close(c);
+        return;
+    }
+    if (c->out.len == 0) {
+        c->ops->wrote(c);
+        return;
+    }
+    struct buf spare = c->writing;
+    c->writing = c->out;
+    c->out = spare;
+    buf_clear(&c->out);
+    c->is_writing = true;
+    loop_timer_set(c->loop, &c->write_timer, c->loop->now_ns + conn_conf(c)->body_timeout);
+    h2o_iovec_t v = h2o_iovec_init((char *)c->writing.at, c->writing.len);
+    h2o_socket_write(c->sock, &v, 1, on_written);
+}
+
+static void on_written(h2o_socket_t *sock, const char *error)
+{
+    struct conn *c = sock->data;
+    loop_enter(c->loop);
+    loop_timer_clear(c->loop, &c->write_timer);
+    c->is_writing = false;
+    if (error != NULL)
+        conn_close(c);
+    else
+        write_out(c);
+}
+
+static void flush(struct loop_task *t)
+{
+    write_out(H2O_STRUCT_FROM_MEMBER(struct conn, flush, t));
+}
+
+void conn_flush_later(struct conn *c)
+{
+    if (c->sock != NULL)
+        loop_defer(c->loop, &c->flush);
+}
+
+/* -- input, and which protocol it is -- */
+
+static void on_read(h2o_socket_t *sock, const char *error)
+{
+    struct conn *c = sock->data;
+    loop_enter(c->loop);
+    if (error != NULL)
+        conn_close(c);
+    else
+        c->ops->read(c);
+}
+
+void conn_resume_reading(struct conn *c)
+{
+    h2o_socket_read_start(c->sock, on_read);
+}
+
+static void on_timeout(struct loop_timer *t)
+{
+    struct conn *c = H2O_STRUCT_FROM_MEMBER(struct conn, timer, t);
+    if (c->ops != NULL) {
+        c->ops->timeout(c);
+        return;
+    }
+    metric_add(metric_series(&handshake_failed_metric, NULL), c->ssl_ctx != NULL);
+    conn_close(c);
+}
+
+static void speak(struct conn *c, const struct conn_ops *ops)
+{
+    if (ops->start(c) < 0) {
+        conn_close(c);
+        return;
+    }
+    c->ops = ops;
+    h2o_socket_read_start(c->sock, on_read);
+    if (c->loop->front->draining)
+        ops->drain(c);
+    if (c->sock != NULL && c->sock->input->size > 0)
+        ops->read(c);
+}
+
+/* Without ALPN the first bytes tell: HTTP/2's preface, or HTTP/1 (R3, R4). */
+static void sniff(h2o_socket_t *sock, const char *error)
+{
+    struct conn *c = sock->data;
+    loop_enter(c->loop);
+    struct slice in = slice_of(sock->input->bytes, sock->input->size);
+    if (error != NULL)
+        conn_close(c);
+    else if (slice_starts(in, http2_preface))
+        speak(c, &http2_conn_ops);
+    else if (in.len > 0 && !slice_starts(http2_preface, in))
+        speak(c, &http1_conn_ops);
+}
+
+static void start_plain(struct conn *c)
+{
+    conn_set_timer(c, conn_conf(c)->header_timeout);
+    h2o_socket_read_start(c->sock, sniff);
+    if (c->sock->input->size > 0)
+        sniff(c->sock, NULL);
+}
+
+static void on_handshake(h2o_socket_t *sock, const char *error)
+{
+    struct conn *c = sock->data;
+    loop_enter(c->loop);
+    SSL_CTX_free(c->ssl_ctx);
+    c->ssl_ctx = NULL;
+    if (error != NULL) {
+        metric_add(metric_series(&handshake_failed_metric, NULL), 1);
+        conn_close(c);
+        return;
+    }
+    h2o_iovec_t name = h2o_socket_ssl_get_selected_protocol(sock);
+    struct slice protocol = slice_of(name.base, name.len);
+    if (slice_eq(protocol, SLICE_LIT("h2")))
+        speak(c, &http2_conn_ops);
+    else if (protocol.len != 0)
+        speak(c, &http1_conn_ops);
+    else
+        start_plain(c);
+}
+
+void conn_start(struct loop *l, h2o_socket_t *sock, bool tls)
+{
+    struct conn *c = calloc(1, sizeof(*c));
+    if (c == NULL) {
+        atomic_fetch_sub_explicit(&l->router->connections, 1, memory_order_relaxed);
+        h2o_socket_close(sock);
+        return;
+    }
+    c->loop = l;
+    c->sock = sock;
+    c->fd = h2o_socket_get_fd(sock);
+    c->started_ns = l->now_ns;
+    c->timer.fire = on_timeout;
+    c->write_timer.fire = on_write_stalled;
+    c->flush.run = flush;
+    c->bury.run = bury;
+    c->next = l->front->conns;
+    c->prev = &l->front->conns;
+    if (c->next != NULL)
+        c->next->prev = &c->next;
+    l->front->conns = c;
+    sock->data = c;
+    sock->on_close.cb = on_socket_closed;
+    sock->on_close.data = c;
+    if (!tls) {
+        start_plain(c);
+        return;
+    }
+    c->ssl_ctx = l->front->ssl_ctx;
+    SSL_CTX_up_ref(c->ssl_ctx);
+    conn_set_timer(c, conn_conf(c)->handshake_timeout);
+    h2o_socket_ssl_handshake(sock, c->ssl_ctx, NULL, on_handshake);
+}

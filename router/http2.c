@@ -1,0 +1,328 @@
+/* The session of an HTTP/2 connection: frames in and out, windows, timers, abuse, drain. */
+#include "router/http2.h"
+
+#include "base/metrics.h"
+#include "router/router.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define FRAME_HEADER_BYTES 9
+/* Between "no new requests, please" and the last stream id we take: a round trip (R298). */
+#define DRAIN_NOTICE_NS NS_PER_S
+
+static const struct metric cut_metric = {
+    "tenantry_router_http2_cut_total",
+    METRIC_COUNTER,
+    "HTTP/2 connections ended with GOAWAY because of floods or broken framing.",
+    {NULL}};
+
+static struct http2_stream *stream_of(struct http2 *h, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(h->session, id);
+}
+
+/* Without requests a connection may stay for router.idle_timeout; briefly before its first request
+ * (R18). With requests, they have the timers. */
+static void set_idle_timer(struct http2 *h)
+{
+    struct conn *c = h->c;
+    if (h->open_head != 0 || c->sock == NULL)
+        return;
+    if (h->streams != NULL)
+        loop_timer_clear(c->loop, &c->timer);
+    else if (h->served)
+        conn_set_timer(c, conn_conf(c)->idle_timeout);
+    else
+        loop_timer_set(c->loop, &c->timer,
+                       c->started_ns + conn_conf(c)->handshake_timeout +
+                           conn_conf(c)->header_timeout);
+}
+
+/* -- nghttp2's callbacks: a failure returned from one stops the session, and http2_read cuts -- */
+
+static int guarded(struct http2 *h, enum http2_guard_kind kind)
+{
+    return http2_guard_add(&h->guard, kind, 1, h->c->loop->now_ns) ? 0
+                                                                   : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
+{
+    struct http2 *h = arg;
+    (void)session;
+    uint64_t known = FRAME_HEADER_BYTES + hd->length;
+    h->ignored -= known < h->ignored ? known : h->ignored;
+    switch (hd->type) {
+    case NGHTTP2_DATA:
+        return hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM)
+                   ? guarded(h, HTTP2_GUARD_CONTROL)
+                   : 0;
+    case NGHTTP2_PING:
+    case NGHTTP2_SETTINGS:
+        return hd->flags & NGHTTP2_FLAG_ACK ? 0 : guarded(h, HTTP2_GUARD_CONTROL);
+    case NGHTTP2_PRIORITY:
+    case NGHTTP2_RST_STREAM:
+    case NGHTTP2_WINDOW_UPDATE:
+        return guarded(h, HTTP2_GUARD_CONTROL);
+    default:
+        return 0;
+    }
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+    struct http2 *h = arg;
+    h->open_head = frame->hd.stream_id;
+    conn_set_timer(h->c, conn_conf(h->c)->header_timeout);
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    struct http2_stream *s = http2_stream_new(h, frame->hd.stream_id);
+    if (s == NULL)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    h->served = true;
+    http2_guard_request(&h->guard);
+    nghttp2_session_set_stream_user_data(session, s->id, s);
+    return 0;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *arg)
+{
+    (void)session;
+    (void)flags;
+    struct http2_stream *s = stream_of(arg, frame->hd.stream_id);
+    if (s == NULL)
+        return 0;
+    return http2_stream_header(s, slice_of(name, name_len), slice_of(value, value_len)) < 0
+               ? NGHTTP2_ERR_CALLBACK_FAILURE
+               : 0;
+}
+
+static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+    struct http2 *h = arg;
+    (void)session;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+        return 0;
+    bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    struct http2_stream *s = stream_of(h, frame->hd.stream_id);
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        h->open_head = 0;
+    if (s == NULL)
+        return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        http2_stream_begin(s, ended);
+    else if (ended)
+        http2_stream_end(s);
+    return 0;
+}
+
+/* What was taken is given back to the windows at once, since the bytes are counted by admission
+ * from here on; what a stream no longer wants goes back to the connection's window only, so that
+ * it does not starve the others (R44, R45). */
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                   size_t len, void *arg)
+{
+    (void)flags;
+    struct http2_stream *s = stream_of(arg, id);
+    nghttp2_session_consume_connection(session, len);
+    if (s == NULL || s->req == NULL)
+        return 0;
+    http2_stream_data(s, slice_of(data, len));
+    if (s->req != NULL)
+        nghttp2_session_consume_stream(session, id, len);
+    return 0;
+}
+
+/* The answer is out and the client is still sending: it may stop (R51). */
+static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
+{
+    if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
+        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        return 0;
+    struct http2_stream *s = stream_of(arg, frame->hd.stream_id);
+    if (s != NULL && !s->ended)
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *arg)
+{
+    struct http2 *h = arg;
+    (void)session;
+    (void)code;
+    struct http2_stream *s = stream_of(h, id);
+    if (id == h->open_head) /* its headers were broken */
+        h->open_head = 0;
+    if (s == NULL)
+        return 0;
+    bool abandoned = s->req != NULL;
+    http2_stream_free(s);
+    set_idle_timer(h);
+    return abandoned ? guarded(h, HTTP2_GUARD_ABANDONED) : 0;
+}
+
+/* -- the session -- */
+
+static int session_new(struct http2 *h)
+{
+    nghttp2_session_callbacks *callbacks = NULL;
+    nghttp2_option *option = NULL;
+    int rc = -ENOMEM;
+    if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
+        goto out;
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    if (nghttp2_session_server_new2(&h->session, callbacks, h, option) == 0)
+        rc = 0;
+out:
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_option_del(option);
+    return rc;
+}
+
+static int submit_settings(struct http2 *h)
+{
+    const struct router_conf *conf = conn_conf(h->c);
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)conf->max_streams},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conf->max_header_bytes},
+    };
+    if (nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings,
+                                sizeof(settings) / sizeof(settings[0])) != 0 ||
+        nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0,
+                                              HTTP2_CONNECTION_WINDOW) != 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static void last_goaway(struct loop_timer *t)
+{
+    struct http2 *h = H2O_STRUCT_FROM_MEMBER(struct http2, drain_timer, t);
+    nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
+                          nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
+                          NULL, 0);
+    conn_flush_later(h->c);
+}
+
+static int http2_start(struct conn *c)
+{
+    struct http2 *h = calloc(1, sizeof(*h));
+    if (h == NULL)
+        return -ENOMEM;
+    h->c = c;
+    h->drain_timer.fire = last_goaway;
+    if (session_new(h) < 0 || submit_settings(h) < 0) {
+        nghttp2_session_del(h->session);
+        free(h);
+        return -ENOMEM;
+    }
+    c->protocol = h;
+    set_idle_timer(h);
+    conn_flush_later(c);
+    return 0;
+}
+
+/* Tells why, and ends the connection once that is written (R53, R54). */
+static void cut(struct http2 *h, uint32_t code)
+{
+    h->cut = true;
+    metric_add(metric_series(&cut_metric, NULL), 1);
+    nghttp2_session_terminate_session(h->session, code);
+}
+
+static void http2_read(struct conn *c)
+{
+    struct http2 *h = c->protocol;
+    h2o_buffer_t *in = c->sock->input;
+    h->ignored += in->size;
+    if (!h->cut) {
+        ssize_t n = nghttp2_session_mem_recv(h->session, (const uint8_t *)in->bytes, in->size);
+        if (n < 0)
+            cut(h, n == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
+                                                     : NGHTTP2_ENHANCE_YOUR_CALM);
+        else if (!http2_guard_add(&h->guard, HTTP2_GUARD_IGNORED, h->ignored, c->loop->now_ns))
+            cut(h, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+    h->ignored = 0;
+    h2o_buffer_consume(&c->sock->input, c->sock->input->size);
+    set_idle_timer(h);
+    conn_flush_later(c);
+}
+
+static void http2_fill(struct conn *c)
+{
+    struct http2 *h = c->protocol;
+    while (c->out.len < CONN_WRITE_SIZE && !c->out.failed) {
+        const uint8_t *data;
+        ssize_t n = nghttp2_session_mem_send(h->session, &data);
+        if (n < 0)
+            c->out.failed = true;
+        if (n <= 0)
+            break;
+        buf_append(&c->out, data, (size_t)n);
+    }
+}
+
+static void http2_wrote(struct conn *c)
+{
+    struct http2 *h = c->protocol;
+    if (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session))
+        conn_close(c);
+}
+
+/* Idle, or a header block that does not end. */
+static void http2_timeout(struct conn *c)
+{
+    struct http2 *h = c->protocol;
+    nghttp2_session_terminate_session(h->session, NGHTTP2_NO_ERROR);
+    h->cut = true;
+    conn_flush_later(c);
+}
+
+static void http2_drain(struct conn *c)
+{
+    struct http2 *h = c->protocol;
+    if (h->draining)
+        return;
+    h->draining = true;
+    nghttp2_submit_shutdown_notice(h->session);
+    loop_timer_set(c->loop, &h->drain_timer, c->loop->now_ns + DRAIN_NOTICE_NS);
+    conn_flush_later(c);
+}
+
+static void http2_gone(struct conn *c)
+{
+    struct http2 *h = c->protocol;
+    loop_timer_clear(c->loop, &h->drain_timer);
+    while (h->streams != NULL)
+        http2_stream_free(h->streams);
+}
+
+static void http2_free(struct conn *c)
+{
+    struct http2 *h = c->protocol;
+    nghttp2_session_del(h->session);
+    free(h);
+}
+
+const struct conn_ops http2_conn_ops = {
+    .start = http2_start,
+    .read = http2_read,
+    .fill = http2_fill,
+    .wrote = http2_wrote,
+    .timeout = http2_timeout,
+    .drain = http2_drain,
+    .gone = http2_gone,
+    .free = http2_free,
+};

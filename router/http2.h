@@ -1,0 +1,61 @@
+/* HTTP/2 on a connection: an nghttp2 session, and one stream object per request (http2.c has the
+ * session, http2_stream.c the streams).
+ *
+ * nghttp2's callbacks run inside nghttp2_session_mem_recv and _mem_send; what they start may answer
+ * at once, which only submits frames: the connection is never closed from within them. */
+#ifndef ROUTER_HTTP2_H
+#define ROUTER_HTTP2_H
+
+#include "router/answer.h"
+#include "router/conn.h"
+#include "router/grpc.h"
+#include "router/http2_guard.h"
+
+#include <nghttp2/nghttp2.h>
+
+#define HTTP2_STREAM_WINDOW     (1 << 20)
+#define HTTP2_CONNECTION_WINDOW (16 << 20)
+
+struct http2 {
+    struct conn *c;
+    nghttp2_session *session;
+    struct http2_stream *streams;
+    struct http2_guard guard;
+    uint64_t ignored;  /* bytes fed to the session that no callback told of, of this read */
+    int32_t open_head; /* stream whose HEADERS came but not its last CONTINUATION; 0 = none */
+    bool served;       /* a request came on this connection */
+    bool cut;          /* GOAWAY is on its way for what the client did: nothing is read any more */
+    bool draining;
+    struct loop_timer drain_timer;
+};
+
+struct http2_stream {
+    struct http2 *h;
+    int32_t id;
+    struct request *req; /* until it is answered or gone */
+    struct grpc_frame frame;
+    struct loop_timer timer; /* the body stalls; after the answer: the client does not take it */
+    enum outcome refused;    /* found while the headers came; ACCEPTED = nothing */
+    size_t header_bytes;     /* decoded, also those that are not kept */
+    bool begun;              /* all headers came; what follows are trailers */
+    bool ended;              /* the client has sent all */
+    struct buf answer;       /* body of the answer */
+    size_t answer_sent;
+    bool grpc_ok; /* trailers follow the body */
+    struct http2_stream *next, **prev;
+};
+
+/* A stream for a request whose headers begin. NULL: no memory. */
+struct http2_stream *http2_stream_new(struct http2 *h, int32_t id);
+/* One header; -1: far beyond any limit, cut the connection. */
+int http2_stream_header(struct http2_stream *s, struct slice name, struct slice value);
+/* All headers are there. */
+void http2_stream_begin(struct http2_stream *s, bool ended);
+/* A piece of body; the windows are the caller's. */
+void http2_stream_data(struct http2_stream *s, struct slice piece);
+/* The client has sent all. */
+void http2_stream_end(struct http2_stream *s);
+/* The stream is closed: tells admission when the answer was still due, and frees it. */
+void http2_stream_free(struct http2_stream *s);
+
+#endif
