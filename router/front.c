@@ -100,11 +100,6 @@ void front_drain(struct router *r)
 
 /* -- start -- */
 
-struct opened {
-    int fd, port;
-    bool tls;
-};
-
 static int make_loop(struct router *r, unsigned index, struct snapshot *s, SSL_CTX *ssl_ctx,
                      size_t n_listeners, struct errbuf *err)
 {
@@ -130,19 +125,16 @@ static int listen_everywhere(struct router *r, size_t i, const struct router_con
                              int *ret_port, struct errbuf *err)
 {
     const struct listen_conf *listen = &((const struct listen_conf *)conf->listen.at)[i];
-    int tls = listener_wants_tls(listen, conf, err);
-    if (tls < 0)
-        return tls;
     *ret_port = 0;
     for (unsigned n = 0; n < r->n_loops; n++) {
         struct loop *l = &r->loops[n];
         int fd = listener_open(listen, *ret_port, ret_port, err);
         if (fd < 0)
             return fd;
-        listener_start(&l->front->listeners[i], l, fd, tls);
+        listener_start(&l->front->listeners[i], l, fd, listen->tls);
     }
     log_event(LOG_INFO, "listening", log_str("address", listen->address),
-              log_i64("port", *ret_port), log_bool("tls", tls));
+              log_i64("port", *ret_port), log_bool("tls", listen->tls));
     return 0;
 }
 

@@ -314,6 +314,36 @@ static void append_header(struct buf *out, const struct header *h)
     buf_append(out, "\r\n", 2);
 }
 
+/* May be empty, which some clients do not expect. */
+static const char *reason_phrase(int status)
+{
+    static const struct {
+        int status;
+        const char *phrase;
+    } rows[] = {
+        {200, "OK"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {417, "Expectation Failed"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {503, "Service Unavailable"},
+        {505, "HTTP Version Not Supported"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (rows[i].status == status)
+            return rows[i].phrase;
+    return "";
+}
+
 static const char *connection_value(const struct http1 *h)
 {
     if (!h->keep_alive)
@@ -324,8 +354,7 @@ static const char *connection_value(const struct http1 *h)
 static void append_response(struct http1 *h, const struct response *r)
 {
     struct buf *out = &h->c->out;
-    /* The reason phrase may be empty (RFC 9112 §4); the space before it may not be missing. */
-    buf_printf(out, "HTTP/1.1 %d \r\n", r->status);
+    buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status, reason_phrase(r->status));
     for (size_t i = 0; i < r->n_headers; i++)
         append_header(out, &r->headers[i]);
     buf_printf(out, "content-length: %zu\r\n", r->body.len);

@@ -136,15 +136,15 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     return 0;
 }
 
-/* The answer is out and the client is still sending: it may stop (R51). */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
+    (void)session;
     if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
     struct http2_stream *s = stream_of(arg, frame->hd.stream_id);
-    if (s != NULL && !s->ended)
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+    if (s != NULL)
+        http2_stream_answer_sent(s);
     return 0;
 }
 

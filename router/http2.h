@@ -40,8 +40,9 @@ struct http2_stream {
     bool begun;              /* all headers came; what follows are trailers */
     bool ended;              /* the client has sent all */
     struct buf answer;       /* body of the answer */
-    size_t answer_sent;
-    bool grpc_ok; /* trailers follow the body */
+    size_t answer_read;      /* of it, given to nghttp2 */
+    bool grpc_ok;            /* trailers follow the body */
+    bool answer_sent;
     struct http2_stream *next, **prev;
 };
 
@@ -55,6 +56,8 @@ void http2_stream_begin(struct http2_stream *s, bool ended);
 void http2_stream_data(struct http2_stream *s, struct slice piece);
 /* The client has sent all. */
 void http2_stream_end(struct http2_stream *s);
+/* The last frame of the answer was handed to the socket. */
+void http2_stream_answer_sent(struct http2_stream *s);
 /* The stream is closed: tells admission when the answer was still due, and frees it. */
 void http2_stream_free(struct http2_stream *s);
 

@@ -10,6 +10,7 @@
 /* A block this many times over the limit is a bomb, not a mistake (R50, R53). */
 #define HEADER_BOMB     4
 #define HEADER_OVERHEAD 32
+#define RESET_GRACE_NS  (200 * NS_PER_MS)
 
 static const struct transport_ops http2_transport;
 
@@ -34,7 +35,7 @@ static void on_stalled(struct loop_timer *t)
         admission_gone(s->req, OUTCOME_BODY_STALLED);
         drop_request(s);
     }
-    reset(s, NGHTTP2_CANCEL);
+    reset(s, s->answer_sent ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL);
 }
 
 static void set_timer(struct http2_stream *s)
@@ -249,9 +250,9 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *out, s
 {
     (void)arg;
     struct http2_stream *s = source->ptr;
-    size_t left = s->answer.len - s->answer_sent, n = left < size ? left : size;
-    memcpy(out, s->answer.at + s->answer_sent, n);
-    s->answer_sent += n;
+    size_t left = s->answer.len - s->answer_read, n = left < size ? left : size;
+    memcpy(out, s->answer.at + s->answer_read, n);
+    s->answer_read += n;
     if (n < left)
         return (ssize_t)n;
     *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -282,6 +283,17 @@ static int submit(struct http2_stream *s, const struct response *r)
     nghttp2_data_provider body = {.source.ptr = s, .read_callback = read_answer};
     bool has_body = r->body.len > 0 && !r->without_body;
     return nghttp2_submit_response(s->h->session, s->id, headers, n, has_body ? &body : NULL);
+}
+
+/* A client that is still sending is told to stop (R51), but not at once: libcurl forgets an answer
+ * whose reset comes along with it, and most bodies end by themselves meanwhile. What still comes is
+ * bounded by the stream's window, which is not opened any more. */
+void http2_stream_answer_sent(struct http2_stream *s)
+{
+    struct loop *l = s->h->c->loop;
+    s->answer_sent = true;
+    if (!s->ended)
+        loop_timer_set(l, &s->timer, l->now_ns + RESET_GRACE_NS);
 }
 
 static void http2_answer(struct request *req, const struct answer *a)

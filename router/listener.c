@@ -56,36 +56,10 @@ static int parse_address(const char *text, struct address *ret, struct errbuf *e
     return 0;
 }
 
-static bool is_loopback(const struct address *a)
-{
-    if (a->storage.ss_family == AF_INET)
-        return (ntohl(((const struct sockaddr_in *)&a->storage)->sin_addr.s_addr) >> 24) == 127;
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&a->storage)->sin6_addr);
-}
-
 static in_port_t *port_of(struct address *a)
 {
     return a->storage.ss_family == AF_INET ? &((struct sockaddr_in *)&a->storage)->sin_port
                                            : &((struct sockaddr_in6 *)&a->storage)->sin6_port;
-}
-
-int listener_wants_tls(const struct listen_conf *conf, const struct router_conf *router,
-                       struct errbuf *err)
-{
-    struct address a;
-    if (conf->insecure)
-        return 0;
-    if (router->certificate[0] != 0)
-        return 1;
-    int rc = parse_address(conf->address, &a, err);
-    if (rc < 0)
-        return rc;
-    if (is_loopback(&a))
-        return 0;
-    return errbuf_set(err, EINVAL,
-                      "listen address %s would be plaintext: set router.certificate and "
-                      "router.private_key, or insecure = true on it",
-                      conf->address);
 }
 
 int listener_open(const struct listen_conf *conf, int port, int *ret_port, struct errbuf *err)

@@ -10,10 +10,6 @@
 /* Opens a listening socket. `port` 0 takes the address's own; the first loop does that, the others
  * pass the port it got. Returns the descriptor and the port in *ret_port. */
 int listener_open(const struct listen_conf *conf, int port, int *ret_port, struct errbuf *err);
-/* Whether this address speaks TLS: 1 or 0, or -EINVAL when it would be plaintext off loopback
- * without `insecure`. */
-int listener_wants_tls(const struct listen_conf *conf, const struct router_conf *router,
-                       struct errbuf *err);
 /* Starts accepting on `fd`, which it takes. Thread: the loop's, or before it starts. */
 void listener_start(struct listener *ln, struct loop *l, int fd, bool tls);
 void listener_close(struct listener *ln); /* closed already is fine */

@@ -9,6 +9,15 @@
 #define LONGEST_WAIT_MS 1000
 #define STOP_POLL_MS    10
 
+/* libh2o never frees the queue of a destroyed loop nor what its threads keep for reuse. */
+#ifdef __SANITIZE_ADDRESS__
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:h2o_multithread_create_queue\nleak:h2o_mem_alloc_recycle\n";
+}
+#endif
+
 struct loop_private {
     struct timer_heap timers;
     struct loop_task *tasks, **tasks_end;

@@ -1,6 +1,7 @@
 #include "router/request.h"
 
-#include "router/router.h"
+#include "router/admission.h"
+#include "tenancy/tenancy.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -22,7 +23,6 @@ struct request *request_new(struct loop *l, const struct transport_ops *transpor
     req->content_length = UINT64_MAX;
     req->arrived_ns = l->now_ns;
     req->received_ns = clock_wall_ns();
-    req->signal = SIGNAL_COUNT;
     req->body.ceiling = l->snapshot->conf->router.max_body;
     return req;
 }
@@ -37,13 +37,7 @@ void request_unref(struct request *req)
     assert(req->refs > 0);
     if (--req->refs > 0)
         return;
-    loop_timer_clear(req->loop, &req->timer);
-    atomic_fetch_sub_explicit(&req->loop->router->buffered, req->buffered, memory_order_relaxed);
-    if (req->tenant != NULL)
-        atomic_fetch_sub_explicit(&req->tenant->runtime->in_flight, req->in_flight,
-                                  memory_order_relaxed);
-    snapshot_release(req->snapshot);
-    buf_release(&req->body);
+    admission_release(req);
     arena_release(&req->arena);
     free(req);
 }

@@ -85,6 +85,7 @@ struct request {
     struct loop_timer timer; /* deadline or not_before */
 };
 
+/* With one reference, the transport's. The body's ceiling is router.max_body. NULL: no memory. */
 struct request *request_new(struct loop *l, const struct transport_ops *transport, void *stream);
 void request_ref(struct request *req);
 void request_unref(struct request *req); /* frees at zero, after admission_release */
