@@ -1,5 +1,6 @@
 #include "router/front.h"
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "router/conn.h"
 #include "router/listener.h"
@@ -52,6 +53,7 @@ static void post_all(struct router *r, void (*run)(struct loop_message *m), stru
 static void use(struct loop_message *super)
 {
     struct front_message *m = H2O_STRUCT_FROM_MEMBER(struct front_message, super, super);
+    FAULT_POINT("between_reload_and_use");
     snapshot_release(m->loop->snapshot);
     m->loop->snapshot = m->snapshot;
     if (m->ssl_ctx != NULL) {

@@ -401,14 +401,7 @@ static void http1_answer(struct request *req, const struct answer *a)
     drop_request(h);
 }
 
-static void http1_resume(struct request *req)
-{
-    if (req->stream != NULL)
-        ask_for_body(req->stream);
-}
-
-static const struct transport_ops http1_transport = {.answer = http1_answer,
-                                                     .resume = http1_resume};
+static const struct transport_ops http1_transport = {.answer = http1_answer};
 
 /* -- what the connection tells -- */
 

@@ -177,13 +177,6 @@ void http2_stream_begin(struct http2_stream *s, bool ended)
 
 /* -- body -- */
 
-/* R164 */
-static bool coding_named(const struct request *req)
-{
-    struct slice coding = slice_trim(request_header(req, "grpc-encoding"));
-    return coding.len > 0 && !slice_ieq(coding, SLICE_LIT("identity"));
-}
-
 static void append_body(struct http2_stream *s, struct slice piece)
 {
     struct request *req = s->req;
@@ -196,12 +189,9 @@ static void feed_grpc(struct http2_stream *s, struct slice in)
 {
     struct request *req = s->req;
     while (in.len > 0 && s->req != NULL) {
-        bool had_prefix = s->frame.prefix_len == sizeof(s->frame.prefix);
         struct slice piece;
         enum outcome o = grpc_frame_next(&s->frame, &in, req->body.ceiling, &piece);
         req->grpc_compressed = grpc_frame_compressed(&s->frame);
-        if (o == OUTCOME_ACCEPTED && !had_prefix && req->grpc_compressed && !coding_named(req))
-            o = OUTCOME_COMPRESSED_WITHOUT_CODING;
         if (o != OUTCOME_ACCEPTED)
             admission_refuse(req, o, NULL);
         else
@@ -310,10 +300,4 @@ static void http2_answer(struct request *req, const struct answer *a)
     drop_request(s);
 }
 
-static void http2_resume(struct request *req)
-{
-    (void)req; /* windows are given back as data is taken */
-}
-
-static const struct transport_ops http2_transport = {.answer = http2_answer,
-                                                     .resume = http2_resume};
+static const struct transport_ops http2_transport = {.answer = http2_answer};

@@ -1,5 +1,6 @@
 #include "router/loop.h"
 
+#include "router/inflate.h"
 #include "tenancy/tenancy.h"
 
 #include <errno.h>
@@ -174,6 +175,7 @@ void loop_release(struct loop *l)
     h2o_multithread_destroy_queue(l->p->queue);
     h2o_evloop_destroy(l->evloop);
     timer_heap_release(&l->p->timers);
+    inflater_free(l->inflater);
     snapshot_release(l->snapshot);
     free(l->p);
     l->p = NULL;

@@ -17,6 +17,7 @@
 struct router;
 struct snapshot;
 struct front;
+struct inflater;
 
 /* A message to a loop: embed it; `run` is called on the loop thread. */
 struct loop_message {
@@ -37,6 +38,7 @@ struct loop {
     unsigned index;
     uint64_t now_ns;           /* monotonic, taken at the start of every callback */
     struct snapshot *snapshot; /* a reference of this loop; swapped by a message on reload */
+    struct inflater *inflater; /* admission makes it when first needed; loop.c frees it */
     struct front *front;       /* listeners and connections: front.c */
     struct loop_private *p;    /* heap, queue, tasks, thread: loop.c */
 };

@@ -47,8 +47,6 @@ struct transport_ops {
     /* Sends the answer. What is still to come of the body is ignored or stopped by the transport
      * (R38, R51). */
     void (*answer)(struct request *req, const struct answer *a);
-    /* admission_headers and more data are welcome: 100-continue, window updates. */
-    void (*resume)(struct request *req);
 };
 
 struct request {
