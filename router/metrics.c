@@ -63,7 +63,8 @@ static const char *const outcome_fields[COUNTED_COUNT] = {
 typedef _Atomic(struct metric_series *) series_slot; /* NULL until first used */
 
 struct tenant_metrics {
-    const char *id; /* the runtime's */
+    const char *id;            /* the runtime's */
+    struct tenant_runtime *rt; /* points back here */
     struct tenant_metrics *next;
     /* [SIGNAL_COUNT]: the signal is not known */
     series_slot plain[SIGNAL_COUNT + 1][TENANT_METRIC_COUNT];
@@ -92,6 +93,7 @@ void router_metrics_free(struct router_metrics *m)
         return;
     for (struct tenant_metrics *t = m->all, *next; t != NULL; t = next) {
         next = t->next;
+        atomic_store(&t->rt->metrics, NULL);
         free(t);
     }
     pthread_mutex_destroy(&m->lock);
@@ -105,6 +107,7 @@ static struct tenant_metrics *make_tenant(struct router_metrics *m, struct tenan
     if (t == NULL)
         return NULL;
     t->id = rt->id;
+    t->rt = rt;
     t->next = m->all;
     m->all = t;
     atomic_store(&rt->metrics, t);

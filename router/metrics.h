@@ -13,7 +13,7 @@ struct router;
 struct router_metrics;
 
 struct router_metrics *router_metrics_new(void); /* NULL when out of memory */
-/* The tenants' runtimes are not used with it any more; NULL is fine. */
+/* Nobody counts any more; NULL is fine. */
 void router_metrics_free(struct router_metrics *m);
 
 struct request_counts {

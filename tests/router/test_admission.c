@@ -1,0 +1,447 @@
+/* How requests end that need one request to show: each row names the requirement it stands for. */
+#include "admission_home.h"
+
+enum body {
+    NONE,         /* zero bytes */
+    LOGS,         /* three log records */
+    LOGS_GZIP,    /* the same, compressed */
+    LOGS_MEMBERS, /* the same in two members */
+    NO_ITEMS,     /* a resource without records */
+    GARBAGE,
+    GZIP_CUT,
+    GZIP_BOMB,    /* 1 MB of zeros */
+    LARGEST,      /* exactly MAX_BODY bytes */
+    TOO_LARGE,    /* one more */
+    LARGE_RECORD, /* decompressed above RECORD_BYTES, below MAX_DECOMPRESSED */
+    MANY_ITEMS,   /* RECORD_ITEMS */
+    TOO_MANY_ITEMS,
+    FAT_RESOURCE, /* few bytes that become more than 1 MB of rows */
+};
+
+static void put_fat_resource(struct buf *b)
+{
+    char fat[8000];
+    memset(fat, 'f', sizeof(fat) - 1);
+    fat[sizeof(fat) - 1] = 0;
+    MESSAGE (b, 1) {
+        MESSAGE (b, 1)
+            put_attr(b, 1, "fat", fat);
+        MESSAGE (b, 2) {
+            for (int i = 0; i < RECORD_ITEMS; i++)
+                MESSAGE (b, 2)
+                    put_varint(b, 2, 9);
+        }
+    }
+}
+
+/* A valid request of exactly `size` bytes. */
+static void put_exactly(struct buf *b, size_t size)
+{
+    size_t text = size - 100;
+    for (; b->len != size; text++) {
+        buf_clear(b);
+        put_logs(b, 1, text);
+    }
+}
+
+static void put_plain(struct buf *b, enum body body)
+{
+    uint8_t *zeros = calloc(1, 1000000);
+    switch (body) {
+    case LOGS:
+    case LOGS_GZIP:
+    case LOGS_MEMBERS:
+    case GZIP_CUT:
+        put_logs(b, 3, 10);
+        break;
+    case NO_ITEMS:
+        MESSAGE (b, 1)
+            MESSAGE (b, 1)
+                put_attr(b, 1, "a", "b");
+        break;
+    case GARBAGE:
+        buf_append_str(b, "\x0A\x7Fgarbage");
+        break;
+    case GZIP_BOMB:
+        buf_append(b, zeros, 1000000);
+        break;
+    case LARGEST:
+        put_exactly(b, MAX_BODY);
+        break;
+    case TOO_LARGE:
+        put_exactly(b, MAX_BODY + 1);
+        break;
+    case LARGE_RECORD:
+        put_logs(b, 1, RECORD_BYTES);
+        break;
+    case MANY_ITEMS:
+        put_logs(b, RECORD_ITEMS, 1);
+        break;
+    case TOO_MANY_ITEMS:
+        put_logs(b, RECORD_ITEMS + 1, 1);
+        break;
+    case FAT_RESOURCE:
+        put_fat_resource(b);
+        break;
+    case NONE:
+        break;
+    }
+    free(zeros);
+}
+
+static void put_body(struct buf *b, enum body body)
+{
+    struct buf plain = BUF_INIT;
+    put_plain(&plain, body);
+    struct slice s = buf_slice(&plain);
+    if (body == LOGS_MEMBERS) {
+        gzip_append(b, slice_of(s.at, 5));
+        gzip_append(b, slice_of(s.at + 5, s.len - 5));
+    } else if (body == LOGS_GZIP || body == GZIP_BOMB || body == LARGE_RECORD || body == GZIP_CUT) {
+        gzip_append(b, s);
+    } else {
+        buf_append_slice(b, s);
+    }
+    b->len -= body == GZIP_CUT ? 5 : 0;
+    buf_release(&plain);
+}
+
+#define PB          "content-type: application/x-protobuf"
+#define KEY         "|x-api-key: $0"
+#define GZIP        "|content-encoding: gzip"
+#define GRPC        "content-type: application/grpc"
+#define LOGS_PATH   "/v1/logs"
+#define LOGS_METHOD "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+
+struct row {
+    int line;
+    const char *path;
+    const char *headers;
+    enum body body;
+    enum outcome outcome; /* ACCEPTED: after a report; the others are answered at once */
+    const char *says;     /* part of the message; NULL = the outcome's own text */
+};
+
+/* clang-format off */
+static const struct row http_rows[] = {
+    {__LINE__, LOGS_PATH, PB KEY, LOGS, OUTCOME_ACCEPTED, NULL},                              /* R57 */
+    {__LINE__, "/v1/trace", PB KEY, LOGS, OUTCOME_UNKNOWN_PATH, NULL},                        /* R60 */
+    {__LINE__, "/V1/logs", PB KEY, LOGS, OUTCOME_UNKNOWN_PATH, NULL},                         /* R59 */
+    {__LINE__, "/v1/logs/", PB KEY, LOGS, OUTCOME_UNKNOWN_PATH, NULL},
+    {__LINE__, "/v1development/profiles", PB KEY, LOGS, OUTCOME_UNKNOWN_PATH, NULL},          /* R274 */
+    {__LINE__, LOGS_METHOD, PB KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL},                    /* R141 */
+    {__LINE__, LOGS_PATH, "content-type: APPLICATION/X-Protobuf; a=b" KEY, LOGS, OUTCOME_ACCEPTED, NULL}, /* R66 */
+    {__LINE__, LOGS_PATH, "x-api-key: $0", LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL},             /* R67 */
+    {__LINE__, LOGS_PATH, "content-type: text/plain" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL},
+    {__LINE__, LOGS_PATH, "content-type: application/json" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, "JSON is not served"},
+    {__LINE__, LOGS_PATH, "content-type: application/grpc-web" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL}, /* R68 */
+    {__LINE__, LOGS_PATH, "content-type: application/protobuf" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL}, /* R69 */
+    {__LINE__, LOGS_PATH, PB KEY GZIP, LOGS_GZIP, OUTCOME_ACCEPTED, NULL},                    /* R72 */
+    {__LINE__, LOGS_PATH, PB KEY GZIP, LOGS_MEMBERS, OUTCOME_ACCEPTED, NULL},                 /* R73 */
+    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: X-GZip", LOGS_GZIP, OUTCOME_ACCEPTED, NULL}, /* R74 */
+    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: ", LOGS, OUTCOME_ACCEPTED, NULL},        /* R75 */
+    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: identity", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: identity, gzip", LOGS_GZIP, OUTCOME_ACCEPTED, NULL}, /* R83 */
+    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: gzip, gzip", LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, NULL},
+    {__LINE__, LOGS_PATH, PB KEY GZIP GZIP, LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, NULL},
+    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: br", LOGS, OUTCOME_UNSUPPORTED_CODING, NULL}, /* R84 */
+    {__LINE__, LOGS_PATH, PB KEY GZIP, LOGS, OUTCOME_BAD_COMPRESSION, NULL},                  /* R85 */
+    {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_CUT, OUTCOME_BAD_COMPRESSION, NULL},
+    {__LINE__, LOGS_PATH, PB KEY GZIP, NONE, OUTCOME_BAD_COMPRESSION, NULL},
+    {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL},      /* R86 */
+    {__LINE__, LOGS_PATH, PB KEY, LARGEST, OUTCOME_ACCEPTED, NULL},                           /* R90 */
+    {__LINE__, LOGS_PATH, PB KEY, TOO_LARGE, OUTCOME_TOO_LARGE, NULL},                        /* R87, R90 */
+    {__LINE__, LOGS_PATH, PB KEY GZIP, LARGE_RECORD, OUTCOME_RECORD_TOO_LARGE, "at most 65536"},
+    {__LINE__, LOGS_PATH, PB KEY, MANY_ITEMS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_PATH, PB KEY, TOO_MANY_ITEMS, OUTCOME_TOO_MANY_ITEMS, "at most 200"},
+    {__LINE__, LOGS_PATH, PB KEY, FAT_RESOURCE, OUTCOME_TOO_MANY_EXPANDED, "at most 1000000"},
+    {__LINE__, LOGS_PATH, PB KEY, GARBAGE, OUTCOME_MALFORMED, "not a valid logs request: "},  /* R123, R124 */
+    {__LINE__, LOGS_PATH, PB, LOGS, OUTCOME_NO_KEY, NULL},                                    /* R284 */
+    {__LINE__, LOGS_PATH, PB "|x-api-key: ", LOGS, OUTCOME_NO_KEY, NULL},
+    {__LINE__, LOGS_PATH, PB "|authorization: Basic dXNlcjpwYXNz", LOGS, OUTCOME_NO_KEY, NULL},
+    {__LINE__, LOGS_PATH, PB "|authorization: Bearer $0", LOGS, OUTCOME_ACCEPTED, NULL},      /* R280 */
+    {__LINE__, LOGS_PATH, PB "|authorization: bearer   $0", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_PATH, PB "|authorization: Bearer%20$0", LOGS, OUTCOME_ACCEPTED, NULL},    /* R282 */
+    {__LINE__, LOGS_PATH, PB "|authorization: $0", LOGS, OUTCOME_NO_KEY, NULL},
+    {__LINE__, LOGS_PATH, PB "|signoz-ingestion-key: $0", LOGS, OUTCOME_ACCEPTED, NULL},      /* R280 */
+    {__LINE__, LOGS_PATH, PB "|other: $0", LOGS, OUTCOME_NO_KEY, NULL},
+    {__LINE__, LOGS_PATH, PB KEY "|authorization: Bearer $0", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_PATH, PB KEY "|authorization: Bearer $1", LOGS, OUTCOME_BAD_KEY, NULL},   /* R283 */
+    {__LINE__, LOGS_PATH, PB KEY "|x-api-key: $1", LOGS, OUTCOME_BAD_KEY, NULL},
+    {__LINE__, LOGS_PATH, PB KEY "|authorization: Basic dXNlcjpwYXNz", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_PATH, PB "|x-api-key: tnt_nonsense", LOGS, OUTCOME_BAD_KEY, NULL},
+    {__LINE__, LOGS_PATH, PB "|x-api-key: $0x", LOGS, OUTCOME_BAD_KEY, NULL},
+    {__LINE__, LOGS_PATH, PB "|x-api-key: $4", LOGS, OUTCOME_BAD_KEY, NULL},                  /* revoked */
+    {__LINE__, LOGS_PATH, PB "|x-api-key: $5", LOGS, OUTCOME_BAD_KEY, NULL},                  /* expired */
+    {__LINE__, LOGS_PATH, PB "|x-api-key: $2", LOGS, OUTCOME_SUSPENDED, NULL},                /* R284 */
+    {__LINE__, LOGS_PATH, PB "|x-api-key: $3", LOGS, OUTCOME_SIGNAL_FORBIDDEN, NULL},
+    {__LINE__, LOGS_PATH, PB KEY "|grpc-timeout: nonsense", LOGS, OUTCOME_ACCEPTED, NULL},
+};
+
+static const struct row grpc_rows[] = {
+    {__LINE__, LOGS_METHOD, GRPC KEY, LOGS, OUTCOME_ACCEPTED, NULL},                          /* R133 */
+    {__LINE__, LOGS_PATH, GRPC KEY, LOGS, OUTCOME_UNKNOWN_METHOD, NULL},                      /* R136 */
+    {__LINE__, "/grpc.health.v1.Health/Check", GRPC KEY, LOGS, OUTCOME_UNKNOWN_METHOD, NULL}, /* R135, R305 */
+    {__LINE__, LOGS_METHOD, "content-type: application/grpc+proto" KEY, LOGS, OUTCOME_ACCEPTED, NULL}, /* R138 */
+    {__LINE__, LOGS_METHOD, "content-type: application/grpc; x=y" KEY, LOGS, OUTCOME_ACCEPTED, NULL}, /* R139 */
+    {__LINE__, LOGS_METHOD, "content-type: application/grpc+json" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, "read as protobuf"}, /* R140 */
+    {__LINE__, LOGS_METHOD, GRPC, LOGS, OUTCOME_NO_KEY, NULL},                                /* R200 */
+    {__LINE__, LOGS_METHOD, GRPC "|signoz-ingestion-key: $0", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 10S", LOGS, OUTCOME_ACCEPTED, NULL},     /* R144 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 99999999H", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 10s", LOGS, OUTCOME_BAD_TIMEOUT, NULL},  /* R146 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 123456789S", LOGS, OUTCOME_BAD_TIMEOUT, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: S", LOGS, OUTCOME_BAD_TIMEOUT, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: -1S", LOGS, OUTCOME_BAD_TIMEOUT, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 0n", LOGS, OUTCOME_DEADLINE, NULL},      /* R148 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: br", LOGS, OUTCOME_ACCEPTED, NULL},     /* R165 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|content-encoding: br", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY, NONE, OUTCOME_ACCEPTED, NULL},                          /* R160 */
+    {__LINE__, LOGS_METHOD, GRPC KEY, GARBAGE, OUTCOME_MALFORMED, "not a valid logs request: "}, /* R178 */
+};
+
+static const struct row compressed_rows[] = { /* gRPC messages with flag 1 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", LOGS_GZIP, OUTCOME_ACCEPTED, NULL}, /* R166 */
+    {__LINE__, LOGS_METHOD, GRPC KEY, LOGS_GZIP, OUTCOME_COMPRESSED_WITHOUT_CODING, NULL},    /* R164 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: identity", LOGS_GZIP, OUTCOME_COMPRESSED_WITHOUT_CODING, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: br", LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, NULL}, /* R170 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_CUT, OUTCOME_BAD_COMPRESSION, NULL}, /* R172 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL}, /* R173 */
+};
+/* clang-format on */
+
+static void check(struct home *h, const struct row *r, enum request_kind kind, bool compressed)
+{
+    struct buf body = BUF_INIT;
+    put_body(&body, r->body);
+    struct request *req = make_request(h, kind, r->path, r->headers);
+    req->grpc_compressed = compressed;
+    fake.answers = 0;
+    run(req, buf_slice(&body));
+    if (fake.record != NULL)
+        report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+    if (fake.answers != 1 || fake.outcome != r->outcome)
+        fail_msg("row of line %d: %d answers, %s", r->line, fake.answers,
+                 outcome_info[fake.outcome].reason);
+    if (r->says ? strstr(fake.message, r->says) == NULL : fake.message[0] != 0)
+        fail_msg("row of line %d says: %s", r->line, fake.message);
+    assert_int_equal(req->refs, 1);
+    request_unref(req);
+    buf_release(&body);
+    assert_nothing_held(h);
+}
+
+static void check_rows(const struct row *rows, size_t n, enum request_kind kind, bool compressed)
+{
+    struct home *h = home_open("", "");
+    for (size_t i = 0; i < n; i++)
+        check(h, &rows[i], kind, compressed);
+    home_close(h);
+}
+#define ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
+
+static void test_http(void **state)
+{
+    (void)state;
+    check_rows(ROWS(http_rows), REQUEST_HTTP, false);
+}
+
+static void test_grpc(void **state)
+{
+    (void)state;
+    check_rows(ROWS(grpc_rows), REQUEST_GRPC, false);
+    check_rows(ROWS(compressed_rows), REQUEST_GRPC, true);
+}
+
+/* Each signal's paths lead to its own topic. */
+static void test_signals(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    for (int s = 0; s < SIGNAL_COUNT; s++) {
+        /* One item of any signal: field 2 of the scope, as data point one level deeper. */
+        struct buf b = BUF_INIT;
+        MESSAGE (&b, 1)
+            MESSAGE (&b, 2)
+                MESSAGE (&b, 2)
+                    MESSAGE (&b, 5)
+                        MESSAGE (&b, 1)
+                            put_fixed64(&b, 3, 1);
+        struct request *req = make_request(h, REQUEST_GRPC, signal_info[s].grpc_path, GRPC KEY);
+        run(req, buf_slice(&b));
+        if (fake.record != NULL) {
+            assert_int_equal(fake.record->signal, s);
+            report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+        }
+        assert_int_equal(req->signal, s);
+        request_unref(req);
+        buf_release(&b);
+    }
+    home_close(h);
+}
+
+static void test_method_http1_and_drain(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    struct request *req = make_logs_request(h);
+    req->method = SLICE_LIT("GET"); /* R61 */
+    run(req, SLICE_NULL);
+    assert_int_equal(fake.outcome, OUTCOME_NOT_POST);
+    request_unref(req);
+
+    req = make_request(h, REQUEST_GRPC, LOGS_METHOD, GRPC KEY); /* R16 */
+    req->http1 = true;
+    run(req, SLICE_NULL);
+    assert_int_equal(fake.outcome, OUTCOME_GRPC_OVER_HTTP1);
+    request_unref(req);
+
+    atomic_store(&h->router.draining, true); /* R300 */
+    req = run_logs(h, 1, 1);
+    assert_int_equal(fake.outcome, OUTCOME_DRAINING);
+    request_unref(req);
+    home_close(h);
+}
+
+/* R91: decided before a byte of the body; exactly the limit passes, a gRPC prefix on top (R157). */
+static void test_announced_length(void **state)
+{
+    (void)state;
+    static const struct {
+        enum request_kind kind;
+        uint64_t length;
+        bool fits;
+    } rows[] = {
+        {REQUEST_HTTP, MAX_BODY, true},     {REQUEST_HTTP, MAX_BODY + 1, false},
+        {REQUEST_GRPC, MAX_BODY + 5, true}, {REQUEST_GRPC, MAX_BODY + 6, false},
+        {REQUEST_HTTP, UINT64_MAX, true},
+    };
+    struct home *h = home_open("", "");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool grpc = rows[i].kind == REQUEST_GRPC;
+        struct request *req =
+            make_request(h, rows[i].kind, grpc ? LOGS_METHOD : LOGS_PATH, grpc ? GRPC KEY : PB KEY);
+        req->content_length = rows[i].length;
+        enum admission_step step = admission_headers(req);
+        assert_int_equal(step, rows[i].fits ? ADMISSION_CONTINUE : ADMISSION_ANSWERED);
+        if (rows[i].fits)
+            admission_gone(req, OUTCOME_CLIENT_GONE);
+        else
+            assert_int_equal(fake.outcome, OUTCOME_TOO_LARGE);
+        request_unref(req);
+    }
+    home_close(h);
+}
+
+/* The record is what came in, decompressed, with the tenant of the key. */
+static void test_record(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    struct buf plain = BUF_INIT, body = BUF_INIT;
+    put_plain(&plain, LOGS);
+    gzip_append(&body, buf_slice(&plain));
+    struct request *req = make_request(h, REQUEST_HTTP, LOGS_PATH, PB KEY GZIP);
+    req->received_ns = 1700000000123456789;
+    run(req, buf_slice(&body));
+    const struct producer_record *r = fake.record;
+    assert_non_null(r);
+    assert_true(slice_eq(r->value, buf_slice(&plain)));
+    assert_string_equal(r->tenant->id, "acme");
+    assert_int_equal(r->signal, SIGNAL_LOGS);
+    assert_true(slice_eq(r->key_id, slice_of(h->keys[KEY_ACME] + 4, KEY_ID_LENGTH)));
+    assert_true(r->received_ns == 1700000000123456789 && r->items == 3);
+    uint8_t hash[16];
+    memcpy(hash, r->request_hash, 16);
+    assert_true(atomic_load(&h->router.buffered) == plain.len); /* the compressed body is gone */
+    report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+    assert_nothing_held(h); /* before the transport lets go */
+    request_unref(req);
+
+    req = make_request(h, REQUEST_HTTP, LOGS_PATH, PB KEY);
+    run(req, buf_slice(&plain));
+    assert_memory_equal(fake.record->request_hash, hash, 16); /* of the decompressed bytes */
+    report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+    request_unref(req);
+    buf_release(&plain);
+    buf_release(&body);
+    home_close(h);
+}
+
+/* R93, R102, R103: accepted and not produced. */
+static void test_empty_request(void **state)
+{
+    (void)state;
+    static const enum body bodies[] = {NONE, NO_ITEMS};
+    struct home *h = home_open("", "");
+    for (int i = 0; i < 2; i++) {
+        struct buf b = BUF_INIT;
+        put_body(&b, bodies[i]);
+        struct request *req = make_logs_request(h);
+        fake.answers = 0;
+        run(req, buf_slice(&b));
+        assert_null(fake.record);
+        assert_int_equal(fake.answers, 1);
+        assert_int_equal(fake.outcome, OUTCOME_ACCEPTED);
+        request_unref(req);
+        buf_release(&b);
+    }
+    home_close(h);
+}
+
+/* The transport's own findings, also before admission saw the headers. */
+static void test_refused_by_transport(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    static const char series[] =
+        "tenantry_requests_total{tenant=\"\",signal=\"\",outcome=\"bad_request\"}";
+    double before = metric_value(series);
+    struct request *req = make_logs_request(h);
+    admission_refuse(req, OUTCOME_BAD_REQUEST, "two hosts");
+    assert_int_equal(fake.outcome, OUTCOME_BAD_REQUEST);
+    assert_string_equal(fake.message, "two hosts");
+    assert_true(metric_value(series) == before + 1);
+    request_unref(req);
+
+    req = make_logs_request(h);
+    assert_int_equal(admission_headers(req), ADMISSION_CONTINUE);
+    assert_int_equal(admission_data(req, 100), ADMISSION_CONTINUE);
+    admission_refuse(req, OUTCOME_BAD_GRPC_FRAME, NULL);
+    assert_nothing_held(h);
+    request_unref(req);
+    home_close(h);
+}
+
+/* Keys stand in no answer (R286). */
+static void test_keys_are_not_told(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    for (int k = 0; k < KEY_COUNT; k++) {
+        char headers[64];
+        snprintf(headers, sizeof(headers), PB "|x-api-key: $%dx", k);
+        struct request *req = make_request(h, REQUEST_HTTP, LOGS_PATH, headers);
+        run(req, SLICE_NULL);
+        assert_int_equal(fake.outcome, OUTCOME_BAD_KEY);
+        assert_null(strstr(fake.message, "tnt_"));
+        request_unref(req);
+    }
+    home_close(h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_http),
+        cmocka_unit_test(test_grpc),
+        cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_method_http1_and_drain),
+        cmocka_unit_test(test_announced_length),
+        cmocka_unit_test(test_record),
+        cmocka_unit_test(test_empty_request),
+        cmocka_unit_test(test_refused_by_transport),
+        cmocka_unit_test(test_keys_are_not_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
