@@ -85,7 +85,7 @@ static enum anyvalue_kind kind_of(const struct wire_field *f)
 static void member_read(struct member *m, struct slice any)
 {
     struct wire w = wire_of(any);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         enum anyvalue_kind kind = kind_of(&f);
         if (kind == ANY_EMPTY && WIRE_KEY(f.number, f.type) != KEY_VARINT(ANY_VALUE_STRINDEX))

@@ -18,7 +18,7 @@ static bool attr_read(struct arena *a, struct slice key_value, struct attr *ret)
 {
     struct repeated value = {0};
     struct wire w = wire_of(key_value);
-    struct wire_field f;
+    struct wire_field f = {0};
     ret->key = slice_of(key_value.at, 0);
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {

@@ -75,7 +75,7 @@ static enum decode_status read_scope(struct decoder *d, struct slice message)
     struct scope *s = &d->scope;
     struct repeated attrs = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_BYTES(SCOPE_NAME):
@@ -104,7 +104,7 @@ static enum decode_status walk_scope(struct decoder *d, const struct signal_walk
 {
     struct repeated scope = {0}, items = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     struct slice bytes;
     d->scope = (struct scope){0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
@@ -138,7 +138,7 @@ static enum decode_status walk_resource(struct decoder *d, const struct signal_w
 {
     struct repeated resource = {0}, scopes = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     struct slice bytes;
     d->resource = (struct resource){0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {

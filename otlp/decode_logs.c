@@ -68,7 +68,7 @@ static enum decode_status log_record(struct decoder *d, struct slice record)
     uint64_t time = 0, observed = 0;
     struct slice any;
     struct wire w = wire_of(record);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_FIXED64(LOG_TIME):

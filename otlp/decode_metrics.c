@@ -33,7 +33,7 @@ static struct metric read_metric(struct slice message)
 {
     struct metric m = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_BYTES(METRIC_NAME):
@@ -109,7 +109,7 @@ static enum decode_status metric(struct decoder *d, struct slice message)
     begin_metric(d, kind->table, &m);
     struct repeated points = {0};
     struct wire w = wire_of(data);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         if (WIRE_KEY(f.number, f.type) == KEY_BYTES(DATA_POINTS))
             repeated_add(&points, start, w.at, f.bytes);

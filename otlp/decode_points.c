@@ -102,7 +102,7 @@ static enum decode_status read_exemplar(struct decoder *d, struct slice message,
 {
     struct repeated attrs = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_FIXED64(EXEMPLAR_TIME):
@@ -177,7 +177,7 @@ enum decode_status decode_number_point(struct decoder *d, enum table table, stru
     struct cell *c = decode_begin(d, table);
     struct point p = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_FIXED64(NUMBER_START):
@@ -259,7 +259,7 @@ enum decode_status decode_histogram_point(struct decoder *d, enum table table, s
     struct point p = {0};
     struct numbers counts = {0}, bounds = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_BYTES(HIST_BUCKET_COUNTS):
@@ -300,7 +300,7 @@ static enum decode_status read_buckets(struct decoder *d, const struct repeated 
     if (!repeated_merge(d->a, r, number, &message))
         return DECODE_NO_MEMORY;
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_VARINT(BUCKETS_OFFSET):
@@ -359,7 +359,7 @@ enum decode_status decode_exp_histogram_point(struct decoder *d, enum table tabl
     struct point p = {0};
     struct repeated positive = {0}, negative = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_BYTES(EXP_POSITIVE):
@@ -402,7 +402,7 @@ static enum decode_status read_quantiles(struct decoder *d, const struct repeate
     struct slice message;
     for (size_t i = 0; repeated_next(&w, SUMMARY_POINT_QUANTILES, &message); i++) {
         struct wire inner = wire_of(message);
-        struct wire_field f;
+        struct wire_field f = {0};
         while (wire_next(&inner, &f)) {
             if (WIRE_KEY(f.number, f.type) == KEY_FIXED64(QUANTILE_QUANTILE))
                 quantiles[i] = wire_double(f.value);
@@ -424,7 +424,7 @@ enum decode_status decode_summary_point(struct decoder *d, enum table table, str
     struct repeated quantiles = {0};
     c[SUMMARY_SUM].null = false; /* the one sum that is not optional: absent is 0 */
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_FIXED64(SUMMARY_POINT_START):

@@ -63,7 +63,7 @@ static enum decode_status read_status(struct decoder *d, const struct repeated *
     if (!repeated_merge(d->a, status, SPAN_STATUS, &message))
         return DECODE_NO_MEMORY;
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     while (wire_next(&w, &f)) {
         if (WIRE_KEY(f.number, f.type) == KEY_BYTES(STATUS_MESSAGE))
             d->cells[TRACES_STATUS_MESSAGE].text = f.bytes;
@@ -78,7 +78,7 @@ static bool read_event(struct decoder *d, struct slice message, const struct eve
 {
     struct repeated attrs = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_FIXED64(EVENT_TIME):
@@ -127,7 +127,7 @@ static bool read_link(struct decoder *d, struct slice message, const struct link
 {
     struct repeated attrs = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_BYTES(LINK_TRACE_ID):
@@ -223,7 +223,7 @@ static void plain_field(struct cell *c, struct span *s, const struct wire_field 
 static void read_span(struct cell *c, struct span *s, struct slice message)
 {
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at) {
         switch (WIRE_KEY(f.number, f.type)) {
         case KEY_BYTES(SPAN_ATTRIBUTES):

@@ -4,7 +4,7 @@ struct repeated repeated_of(struct slice message, uint32_t number)
 {
     struct repeated r = {0};
     struct wire w = wire_of(message);
-    struct wire_field f;
+    struct wire_field f = {0};
     for (const uint8_t *start = w.at; wire_next(&w, &f); start = w.at)
         if (WIRE_KEY(f.number, f.type) == KEY_BYTES(number))
             repeated_add(&r, start, w.at, f.bytes);
@@ -74,7 +74,7 @@ const uint64_t *numbers_read(struct arena *a, const struct numbers *r, uint32_t 
         return NULL;
     }
     struct wire w = wire_of(slice_of(r->from, (size_t)(r->to - r->from)));
-    struct wire_field f;
+    struct wire_field f = {0};
     size_t n = 0;
     while (n < r->n && wire_next(&w, &f)) {
         if (f.number != number)

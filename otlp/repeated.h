@@ -50,7 +50,7 @@ static inline struct wire repeated_walk(const struct repeated *r)
 /* The content of the next field `number`; others are stepped over. False at the end. */
 static inline bool repeated_next(struct wire *w, uint32_t number, struct slice *ret)
 {
-    struct wire_field f;
+    struct wire_field f = {0};
     while (wire_next(w, &f)) {
         if (WIRE_KEY(f.number, f.type) == KEY_BYTES(number)) {
             *ret = f.bytes;
