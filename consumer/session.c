@@ -66,7 +66,8 @@ static void units_make(struct session *s, const rd_kafka_topic_partition_list_t 
 }
 
 /* Moves every partition's records from the consumer queue to ours, so that group events are served
- * even while no record can be taken. */
+ * even while no record can be taken. librdkafka forgets it, at a time of its own, when fetching is
+ * stopped and started again: session_serve says it again on every turn. */
 static void forward_records(struct session *s)
 {
     for (size_t i = 0; i < s->n_units; i++) {
@@ -96,9 +97,7 @@ void session_place(struct session *s)
             rd_kafka_topic_partition_list_add(held, u->topic, u->partition);
         u->restart = false;
     }
-    forward_records(s);
     rd_kafka_assign(s->rk, all);
-    forward_records(s);
     rd_kafka_resume_partitions(s->rk, all);
     rd_kafka_pause_partitions(s->rk, held);
     rd_kafka_topic_partition_list_destroy(all);
@@ -172,6 +171,8 @@ static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, 
         {"topic.metadata.refresh.interval.ms", "5000"},
         {"queued.max.messages.kbytes", queued_kb},
         {"check.crcs", "true"},
+        {"fetch.wait.max.ms", "100"},
+        {"fetch.error.backoff.ms", "100"},
     };
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (rd_kafka_conf_set(kc, settings[i][0], settings[i][1], reason, sizeof(reason)) !=
@@ -199,8 +200,8 @@ static int subscribe(struct session *s, const struct tenant *t, struct errbuf *e
              : 0;
 }
 
-int session_open(struct session *s, const struct conf *conf, const char *brokers,
-                 const struct tenant *t, const char *instance, int timeout_ms, struct errbuf *err)
+static int make_client(struct session *s, const struct conf *conf, const char *brokers,
+                       const struct tenant *t, const char *instance, struct errbuf *err)
 {
     char reason[256];
     rd_kafka_conf_t *kc = client_conf(s, conf, brokers, t, instance, err);
@@ -213,23 +214,42 @@ int session_open(struct session *s, const struct conf *conf, const char *brokers
     }
     rd_kafka_poll_set_consumer(s->rk);
     s->records = rd_kafka_queue_new(s->rk);
-    s->brokers_gone = false;
-    char *cluster = rd_kafka_clusterid(s->rk, timeout_ms);
-    if (cluster == NULL) {
-        session_close(s, false);
+    return 0;
+}
+
+/* The metadata request makes the client connect at once; asking for the id alone waits for its next
+ * round. */
+static char *ask_cluster_id(struct session *s, int timeout_ms)
+{
+    const struct rd_kafka_metadata *metadata;
+    if (rd_kafka_metadata(s->rk, 0, NULL, &metadata, timeout_ms) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return NULL;
+    rd_kafka_metadata_destroy(metadata);
+    char *id = rd_kafka_clusterid(s->rk, timeout_ms), *copy = id ? strdup(id) : NULL;
+    if (id != NULL)
+        rd_kafka_mem_free(s->rk, id);
+    return copy;
+}
+
+int session_open(struct session *s, const struct conf *conf, const char *brokers,
+                 const struct tenant *t, const char *instance, int timeout_ms, struct errbuf *err)
+{
+    int rc = s->rk ? 0 : make_client(s, conf, brokers, t, instance, err);
+    if (rc < 0)
+        return rc;
+    s->cluster = ask_cluster_id(s, timeout_ms);
+    if (s->cluster == NULL)
         return errbuf_set(err, EAGAIN, "Kafka at %s does not answer", brokers);
-    }
-    s->cluster = strdup(cluster);
-    rd_kafka_mem_free(s->rk, cluster);
-    int rc = s->cluster ? subscribe(s, t, err) : errbuf_set(err, ENOMEM, "out of memory");
+    rc = subscribe(s, t, err);
     if (rc < 0)
         session_close(s, false);
-    s->brokers_gone = false; /* what was said while the first connection was made */
+    s->brokers_gone = false; /* what was said before the first connection was made */
     return rc;
 }
 
 void session_serve(struct session *s, int timeout_ms)
 {
+    forward_records(s);
     rd_kafka_message_t *m = rd_kafka_consumer_poll(s->rk, timeout_ms);
     if (m == NULL)
         return;

@@ -378,7 +378,7 @@ static enum worker_state state_now(const struct worker *w, const struct writer_v
         return WORKER_PARKED;
     if (view->phase == WRITER_RETRYING)
         return WORKER_RETRYING;
-    if (w->session.rk == NULL)
+    if (w->session.cluster == NULL)
         return w->state;
     return w->session.n_units == 0 ? WORKER_WAITING_FOR_PARTITIONS : WORKER_RUNNING;
 }
@@ -453,8 +453,10 @@ static bool open_session(struct worker *w, struct errbuf *err)
         log_repeated(LOG_WARN, "waiting for Kafka", w->tenant->id, log_str("reason", err->text));
         w->state = WORKER_WAITING_FOR_KAFKA;
         tell_status(w, false);
-        if (stop_asked)
+        if (stop_asked) {
+            session_close(&w->session, false);
             return false;
+        }
     }
     return rc == 0;
 }

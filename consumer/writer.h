@@ -43,9 +43,9 @@ struct writer_job {
 enum writer_phase { WRITER_IDLE, WRITER_BUSY, WRITER_RETRYING, WRITER_PARKED };
 struct writer_view {
     enum writer_phase phase;
-    char reason[512];      /* of RETRYING and PARKED: a sentence */
-    uint64_t retries;      /* attempts that failed since start */
-    uint64_t dead_letters; /* confirmed since start */
+    char reason[ERRBUF_SIZE]; /* of RETRYING and PARKED: a sentence */
+    uint64_t retries;         /* attempts that failed since start */
+    uint64_t dead_letters;    /* confirmed since start */
 };
 
 struct writer;
