@@ -55,7 +55,7 @@ struct args {
     const char *command; /* "tenant add" */
     const char *config;  /* --config before the command, or NULL */
     int argc;
-    char **argv; /* behind the command's name */
+    const char *const *argv; /* behind the command's name */
     /* Filled by args_parse; strings are those of argv. */
     const struct args_spec *spec;
     struct {

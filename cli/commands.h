@@ -6,6 +6,16 @@
 #include "cli/args.h"
 
 #define COMMANDS(ROW)                                                                              \
+    ROW("tenant add", tenant_add, "add a tenant")                                                  \
+    ROW("tenant list", tenant_list, "list the tenants")                                            \
+    ROW("tenant show", tenant_show, "show a tenant's options and where each came from")            \
+    ROW("tenant check", tenant_check, "check the files of tenants and keys")                       \
+    ROW("tenant suspend", tenant_suspend, "refuse what a tenant sends, until it is resumed")       \
+    ROW("tenant resume", tenant_resume, "accept what a suspended tenant sends again")              \
+    ROW("key issue", key_issue, "make a key for a tenant; it is shown once")                       \
+    ROW("key list", key_list, "list keys")                                                         \
+    ROW("key revoke", key_revoke, "make a key worthless, for ever")                                \
+    ROW("certs dev", certs_dev, "make a CA and a server certificate to try out")                   \
     ROW("config", config, "show the config in effect, a sample file or the reference")
 
 #define ROW(text, name, help) int cmd_##name(struct args *a);

@@ -64,7 +64,7 @@ static bool asks_for_help(const char *arg)
     return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0 || strcmp(arg, "help") == 0;
 }
 
-static int run(const struct command *c, struct args *a, int argc, char **argv)
+static int run(const struct command *c, struct args *a, int argc, const char *const *argv)
 {
     a->command = c->text;
     a->argc = argc;
@@ -78,7 +78,8 @@ static int run(const struct command *c, struct args *a, int argc, char **argv)
 }
 
 /* The command of argv[0], or of argv[0] and argv[1]. */
-static int run_named(const struct command *commands, struct args *a, int argc, char **argv)
+static int run_named(const struct command *commands, struct args *a, int argc,
+                     const char *const *argv)
 {
     char two_words[64];
     const struct command *c = find(commands, argv[0]);
@@ -100,7 +101,7 @@ static int run_named(const struct command *commands, struct args *a, int argc, c
 }
 
 /* Options before the command: --config FILE, --config=FILE. Returns how many arguments they are. */
-static int leading_options(struct args *a, int argc, char **argv)
+static int leading_options(struct args *a, int argc, const char *const *argv)
 {
     static const char name[] = "--config";
     const size_t len = sizeof(name) - 1;
@@ -115,7 +116,7 @@ static int leading_options(struct args *a, int argc, char **argv)
     return i;
 }
 
-int dispatch(const struct command *commands, int argc, char **argv)
+int dispatch(const struct command *commands, int argc, const char *const *argv)
 {
     struct args a = {0};
     int skip = leading_options(&a, argc, argv);

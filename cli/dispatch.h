@@ -12,6 +12,6 @@ struct command {
 
 /* Runs the command that argv (without the program's name) names, or says what there is. Returns the
  * exit code. */
-int dispatch(const struct command *commands, int argc, char **argv);
+int dispatch(const struct command *commands, int argc, const char *const *argv);
 
 #endif

@@ -1,6 +1,7 @@
 #include "cli/listing.h"
 
 #include "base/json.h"
+#include "cli/common.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,6 +35,21 @@ void listing_cell(struct listing *l, const char *format, ...)
     free(text);
 }
 
+void listing_time(struct listing *l, uint64_t wall_s)
+{
+    if (wall_s == 0)
+        listing_cell(l, "%s", "");
+    else
+        listing_cell(l, "%llu", (unsigned long long)wall_s);
+}
+
+/* What people see of a cell. */
+static const char *shown(const struct listing_column *c, const char *cell,
+                         char scratch[CLI_TIME_SIZE])
+{
+    return c->kind == LISTING_TIME ? cli_time(strtoull(cell, NULL, 10), scratch) : cell;
+}
+
 /* Characters, not bytes: UTF-8 continuation bytes take no column. */
 static size_t width_of(const char *text)
 {
@@ -53,9 +69,12 @@ static void measure(const struct listing *l, size_t columns, size_t *widths)
     const char *cell = (const char *)l->cells.at;
     for (size_t i = 0; i < columns; i++)
         widths[i] = width_of(l->columns[i].title);
-    for (size_t i = 0; i < l->n_cells; i++, cell = next_cell(cell))
-        if (width_of(cell) > widths[i % columns])
-            widths[i % columns] = width_of(cell);
+    for (size_t i = 0; i < l->n_cells; i++, cell = next_cell(cell)) {
+        char scratch[CLI_TIME_SIZE];
+        size_t width = width_of(shown(&l->columns[i % columns], cell, scratch));
+        if (width > widths[i % columns])
+            widths[i % columns] = width;
+    }
 }
 
 /* One cell, filled up to its column's width and two blanks; the last column ends the line. */
@@ -81,8 +100,10 @@ static void print_text(const struct listing *l, bool colour, struct buf *out)
                    l->columns[i].kind == LISTING_NUMBER, out);
     buf_append_str(out, colour ? PLAIN : "");
     for (size_t i = 0; i < l->n_cells; i++, cell = next_cell(cell)) {
-        size_t c = i % columns;
-        print_cell(cell, widths[c], c + 1 == columns, l->columns[c].kind == LISTING_NUMBER, out);
+        char scratch[CLI_TIME_SIZE];
+        const struct listing_column *c = &l->columns[i % columns];
+        print_cell(shown(c, cell, scratch), widths[i % columns], i % columns + 1 == columns,
+                   c->kind == LISTING_NUMBER, out);
     }
 }
 

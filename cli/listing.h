@@ -5,7 +5,12 @@
 
 #include "base/buf.h"
 
-enum listing_kind { LISTING_TEXT, LISTING_NUMBER, LISTING_BOOL };
+enum listing_kind {
+    LISTING_TEXT,
+    LISTING_NUMBER, /* to the right */
+    LISTING_BOOL,
+    LISTING_TIME, /* listing_time: a date for people, seconds since 1970 in JSON */
+};
 
 struct listing_column {
     const char *title; /* "EXPIRES"; NULL ends the columns */
@@ -26,6 +31,8 @@ struct listing {
 /* Adds the next cell of the current row; the row after the last column begins by itself. Numbers
  * and bools as text that JSON takes ("12", "true"); an empty cell is null there. */
 void listing_cell(struct listing *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The next cell is a time; 0 = none. */
+void listing_time(struct listing *l, uint64_t wall_s);
 /* Appends all rows to `out`. */
 void listing_print(const struct listing *l, bool json, bool colour, struct buf *out);
 void listing_release(struct listing *l);

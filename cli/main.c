@@ -10,5 +10,5 @@ static const struct command commands[] = {
 
 int main(int argc, char **argv)
 {
-    return dispatch(commands, argc - 1, argv + 1);
+    return dispatch(commands, argc - 1, (const char *const *)argv + 1);
 }
