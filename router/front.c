@@ -221,9 +221,14 @@ int front_start(struct router *r, struct snapshot *s, SSL_CTX *ssl_ctx, int *por
     return 0;
 }
 
-void front_stop(struct router *r)
+void front_cut(struct router *r)
 {
     post_all(r, cut, NULL, NULL);
+}
+
+void front_stop(struct router *r)
+{
+    front_cut(r);
     stop_loops(r, r->n_loops);
     free_loops(r);
 }

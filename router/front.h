@@ -38,7 +38,9 @@ int front_start(struct router *r, struct snapshot *s, SSL_CTX *ssl_ctx, int *por
 void front_use(struct router *r, struct snapshot *s, SSL_CTX *ssl_ctx);
 /* Listeners close, connections end as they become idle: GOAWAY, Connection: close (R298, R299). */
 void front_drain(struct router *r);
-/* Cuts what connections are left, ends the threads and frees r->loops. */
+/* Closes all connections; router->connections is 0 when they are gone. */
+void front_cut(struct router *r);
+/* The same, then ends the threads and frees r->loops. Nothing started is fine. */
 void front_stop(struct router *r);
 
 /* The value of the Date header for this second. */

@@ -5,17 +5,15 @@
 #include "router/producer.h"
 #include "tenancy/tenancy.h"
 
-struct tls;
-
 struct router {
     struct tenancy *tenancy;
     struct producers *producers;
-    struct tls *tls; /* certificate of the listeners; swapped on reload */
     struct loop *loops;
     unsigned n_loops;
     _Atomic uint64_t buffered; /* bytes of all request bodies held, against router.max_buffered */
     _Atomic uint64_t connections;
-    _Atomic bool draining;          /* readiness is off, new requests get OUTCOME_DRAINING */
+    _Atomic bool leaving;           /* SIGTERM came: readiness is off, requests are still served */
+    _Atomic bool draining;          /* late in that: new requests get OUTCOME_DRAINING */
     struct router_metrics *metrics; /* metrics.c */
 };
 
