@@ -75,17 +75,22 @@ static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
     }
 }
 
-static void run_timers(struct loop *l)
+static bool run_timers(struct loop *l)
 {
     struct loop_timer *t;
-    while ((t = timer_heap_take_due(&l->p->timers, l->now_ns)) != NULL)
+    bool any = false;
+    while ((t = timer_heap_take_due(&l->p->timers, l->now_ns)) != NULL) {
         t->fire(t);
+        any = true;
+    }
+    return any;
 }
 
 /* A task may defer further ones: they run in the same turn. */
-static void run_tasks(struct loop *l)
+static bool run_tasks(struct loop *l)
 {
     struct loop_task *t;
+    bool any = l->p->tasks != NULL;
     while ((t = l->p->tasks) != NULL) {
         l->p->tasks = t->next;
         if (t->next == NULL)
@@ -93,6 +98,7 @@ static void run_tasks(struct loop *l)
         t->queued = false;
         t->run(t);
     }
+    return any;
 }
 
 /* Rounded up, so that the loop does not spin through the last millisecond. */
@@ -116,12 +122,15 @@ static void *loop_main(void *arg)
     char name[16];
     snprintf(name, sizeof(name), "loop-%u", l->index);
     pthread_setname_np(pthread_self(), name);
+    bool any = false;
     loop_enter(l);
     do {
-        h2o_evloop_run(l->evloop, l->p->idle ? STOP_POLL_MS : wait_ms(l));
+        /* A write that a timer or task has finished at once calls back in the next run only: it
+         * must not wait for other sockets. */
+        h2o_evloop_run(l->evloop, any ? 0 : l->p->idle ? STOP_POLL_MS : wait_ms(l));
         loop_enter(l);
-        run_timers(l);
-        run_tasks(l);
+        any = run_timers(l);
+        any |= run_tasks(l);
     } while (!loop_done(l));
     return NULL;
 }
