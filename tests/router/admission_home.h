@@ -48,6 +48,7 @@ static struct {
     struct loop_message *posted;
     struct producer_record *record;
     rd_kafka_resp_err_t send_error; /* producer_send returns it */
+    bool kafka_down;
     int answers;
     enum outcome outcome;
     char message[512];
@@ -90,7 +91,7 @@ rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r
 bool producers_ready(struct producers *p)
 {
     (void)p;
-    return true;
+    return !fake.kafka_down;
 }
 
 uint64_t producers_queued_bytes(struct producers *p)
