@@ -49,10 +49,11 @@ static const struct option router_rows[] = {
         struct router_conf, admin, "admin", "127.0.0.1:9464", 0,
         "Address of the admin listener (/metrics, /healthz, /readyz, /api/status). \"\" = "
         "off. It has no authentication of its own: keep it off public networks."),
-    OPTION_STRINGS(struct router_conf, key_headers, "key_headers",
-                   "authorization, x-api-key, signoz-ingestion-key", OPT_RELOAD,
-                   "Request headers that may carry the key, the first one present wins; "
-                   "authorization is read as \"Bearer <key>\"."),
+    OPTION_STRINGS(
+        struct router_conf, key_headers, "key_headers",
+        "authorization, x-api-key, signoz-ingestion-key", OPT_RELOAD,
+        "Request headers that may carry the key; a request with two different keys is refused. "
+        "Authorization is read as \"Bearer <key>\"."),
     OPTION_SIZE(struct router_conf, max_body, "max_body", "64MiB", "1KiB", "2GiB", OPT_RELOAD,
                 "Largest request body as received."),
     OPTION_SIZE(struct router_conf, max_decompressed, "max_decompressed", "64MiB", "1KiB", "2GiB",
