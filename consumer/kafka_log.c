@@ -32,6 +32,7 @@ struct kafka_log *kafka_log_open(const struct conf *conf, const char *brokers,
     rd_kafka_conf_set(kc, "isolation.level", "read_committed", NULL, 0);
     rd_kafka_conf_set(kc, "enable.partition.eof", "true", NULL, 0);
     rd_kafka_conf_set(kc, "allow.auto.create.topics", "false", NULL, 0);
+    rd_kafka_conf_set(kc, "fetch.wait.max.ms", "50", NULL, 0); /* the end is told soon */
     l->rk = rd_kafka_new(RD_KAFKA_CONSUMER, kc, reason, sizeof(reason));
     if (l->rk == NULL) {
         rd_kafka_conf_destroy(kc);
@@ -90,6 +91,8 @@ int kafka_log_committed(struct kafka_log *l, const char *topic, int32_t partitio
     rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, partition);
     rd_kafka_resp_err_t e = rd_kafka_committed(l->rk, list, ANSWER_MS);
     *has_totals = false;
+    if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
+        e = at->err;
     if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
         char text[512] = "";
         *offset = at->offset >= 0 ? at->offset : -1;
@@ -111,40 +114,118 @@ static int assign_at(struct kafka_log *l, const char *topic, int32_t partition, 
     return e ? -EIO : 0;
 }
 
+struct reading {
+    const char *topic;
+    int32_t partition;
+    int64_t from, to;
+    int (*each)(void *arg, const rd_kafka_message_t *m);
+    void *arg;
+    rd_kafka_resp_err_t problem; /* the last one told; reading may go on */
+    struct errbuf *err;
+};
+
+static int no_answer(const struct reading *r)
+{
+    return errbuf_set(r->err, ETIMEDOUT, "topic %s, partition %d: no record came for %d s%s%s",
+                      r->topic, (int)r->partition, ANSWER_MS / 1000, r->problem ? ": " : "",
+                      r->problem ? rd_kafka_err2str(r->problem) : "");
+}
+
+/* 0 = go on, 1 = the end, negative with a sentence. */
+static int read_error(struct reading *r, rd_kafka_resp_err_t e)
+{
+    switch (e) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        return 1;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        return errbuf_set(r->err, ERANGE, "topic %s, partition %d: offset %lld is not in the log",
+                          r->topic, (int)r->partition, (long long)r->from);
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return failed(r->err, "it cannot be read", r->topic, e);
+    default:
+        r->problem = e;
+        return 0;
+    }
+}
+
+static int read_message(struct reading *r, const rd_kafka_message_t *m)
+{
+    if (m->err)
+        return read_error(r, m->err);
+    if (m->offset >= r->to)
+        return 1;
+    int rc = r->each(r->arg, m);
+    return rc != 0 ? rc : m->offset + 1 >= r->to;
+}
+
 int kafka_log_read(struct kafka_log *l, const char *topic, int32_t partition, int64_t from,
                    int64_t to, int (*each)(void *arg, const rd_kafka_message_t *m), void *arg,
                    struct errbuf *err)
 {
+    struct reading r = {topic, partition, from, to, each, arg, RD_KAFKA_RESP_ERR_NO_ERROR, err};
     if (from >= to)
         return 0;
     if (assign_at(l, topic, partition, from) < 0)
         return errbuf_set(err, EIO, "topic %s: cannot be read", topic);
     uint64_t last = clock_mono_ns();
     int rc = 0;
-    bool end = false;
-    while (rc == 0 && !end) {
+    while (rc == 0) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(l->rk, 200);
-        if (m == NULL) {
-            if (clock_mono_ns() - last > ANSWER_MS * NS_PER_MS)
-                rc = errbuf_set(err, ETIMEDOUT, "topic %s, partition %d: no record came for %d s",
-                                topic, (int)partition, ANSWER_MS / 1000);
-            continue;
+        if (m != NULL) {
+            rc = read_message(&r, m);
+            if (!m->err)
+                last = clock_mono_ns();
+            rd_kafka_message_destroy(m);
         }
-        last = clock_mono_ns();
-        if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            end = true;
-        else if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
-            rc = errbuf_set(err, ERANGE, "topic %s, partition %d: offset %lld is not in the log",
-                            topic, (int)partition, (long long)from);
-        else if (!m->err && m->offset >= to)
-            end = true;
-        else if (!m->err)
-            rc = each(arg, m);
-        end = end || (!m->err && m->offset + 1 >= to);
-        rd_kafka_message_destroy(m);
+        if (rc == 0 && clock_mono_ns() - last > ANSWER_MS * NS_PER_MS)
+            rc = no_answer(&r);
     }
     rd_kafka_assign(l->rk, NULL);
     return rc > 0 ? 0 : rc;
+}
+
+struct comparing {
+    const struct progress *p;
+    enum last_record last;
+};
+
+static int compare_last(void *arg, const rd_kafka_message_t *m)
+{
+    struct comparing *c = arg;
+    uint32_t sum = record_checksum(slice_of(m->key, m->key_len), slice_of(m->payload, m->len));
+    if (m->offset == c->p->next - 1)
+        c->last = sum == c->p->last_checksum &&
+                          rd_kafka_message_timestamp(m, NULL) == c->p->last_timestamp
+                      ? LAST_SAME
+                      : LAST_OTHER;
+    return 1;
+}
+
+int kafka_log_compare(struct kafka_log *l, const char *topic, int32_t partition, int64_t low,
+                      int64_t high, const struct progress *p, enum last_record *ret,
+                      struct errbuf *err)
+{
+    struct comparing c = {p, p->known && p->next > high ? LAST_OTHER : LAST_GONE};
+    int rc = 0;
+    if (p->known && p->next > p->first && p->next > low && p->next <= high)
+        rc = kafka_log_read(l, topic, partition, p->next - 1, p->next, compare_last, &c, err);
+    *ret = c.last;
+    return rc;
+}
+
+int kafka_log_brokers(struct kafka_log *l, struct errbuf *err)
+{
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t e = rd_kafka_metadata(l->rk, 0, NULL, &metadata, ANSWER_MS);
+    if (e)
+        return errbuf_set(err, EIO, "Kafka does not tell its brokers: %s", rd_kafka_err2str(e));
+    int n = metadata->broker_cnt;
+    rd_kafka_metadata_destroy(metadata);
+    return n;
 }
 
 void kafka_log_close(struct kafka_log *l)

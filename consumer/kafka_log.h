@@ -13,6 +13,8 @@ struct kafka_log;
 struct kafka_log *kafka_log_open(const struct conf *conf, const char *brokers,
                                  const struct tenant *t, int timeout_ms, struct errbuf *err);
 const char *kafka_log_cluster(const struct kafka_log *l);
+/* How many brokers the cluster has; negative errno with a sentence. */
+int kafka_log_brokers(struct kafka_log *l, struct errbuf *err);
 /* Number of partitions; 0 = the topic is not there; negative errno with a sentence. */
 int kafka_log_partitions(struct kafka_log *l, const char *topic, struct errbuf *err);
 /* First and next-to-come offset. */
@@ -27,6 +29,16 @@ int kafka_log_committed(struct kafka_log *l, const char *topic, int32_t partitio
 int kafka_log_read(struct kafka_log *l, const char *topic, int32_t partition, int64_t from,
                    int64_t to, int (*each)(void *arg, const rd_kafka_message_t *m), void *arg,
                    struct errbuf *err);
+
+enum last_record {
+    LAST_SAME,  /* record next-1 of the log is the one that the database wrote last */
+    LAST_OTHER, /* it is another, or the log ends before: the topic was recreated */
+    LAST_GONE,  /* there is nothing to compare: expired, or nothing was written */
+};
+/* Is the log [low, high) the one that `p` tells of? */
+int kafka_log_compare(struct kafka_log *l, const char *topic, int32_t partition, int64_t low,
+                      int64_t high, const struct progress *p, enum last_record *ret,
+                      struct errbuf *err);
 void kafka_log_close(struct kafka_log *l); /* NULL is fine */
 
 /* Items of a record: its tenantry.items header, else counted by the scanner; 0 when it is not a

@@ -16,6 +16,7 @@ enum export_result {
     EXPORT_CONFIGURATION, /* park: wrong schema, not a database, no right */
     EXPORT_DATA,          /* records marked RECORD_REFUSED; nothing was written */
     EXPORT_FENCED,        /* units marked fenced; nothing was written */
+    EXPORT_MISSING,       /* reading: there is no database yet, the worker makes it */
 };
 
 struct exporter_ops;

@@ -57,7 +57,7 @@ static enum export_result file_missing(struct sqlite *s, struct errbuf *err)
                              "was removed while it was in use. Put it back; or restart the worker, "
                              "which begins an empty one with what Kafka still holds.");
     if (s->mode == EXPORTER_READ)
-        return sqlite_refuse(s, EXPORT_TRANSIENT, err,
+        return sqlite_refuse(s, EXPORT_MISSING, err,
                              "does not exist yet. The tenant's worker makes it.");
     return EXPORT_OK;
 }

@@ -153,7 +153,7 @@ enum export_result sqlite_schema_prepare(struct sqlite *s, struct errbuf *err)
     bool made;
     enum export_result result = check_version(s, &made, err);
     if (result == EXPORT_OK && !made)
-        result = sqlite_refuse(s, EXPORT_TRANSIENT, err,
+        result = sqlite_refuse(s, EXPORT_MISSING, err,
                                "holds no tables yet. The tenant's worker makes them.");
     return result;
 }

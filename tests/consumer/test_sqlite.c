@@ -278,7 +278,7 @@ static void test_reader(void **state)
     (void)state;
     struct exporter *r = fixture_open(&f, EXPORTER_READ);
     struct seen seen = {0};
-    assert_result(&f, r->ops->each_progress(r, see, &seen, &f.err), EXPORT_TRANSIENT);
+    assert_result(&f, r->ops->each_progress(r, see, &seen, &f.err), EXPORT_MISSING);
     assert_int_equal(access(f.path, F_OK), -1); /* a reader makes nothing */
 
     struct exporter *x = fixture_open(&f, EXPORTER_WRITE);
