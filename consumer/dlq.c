@@ -101,14 +101,14 @@ static void add_reason(rd_kafka_headers_t *headers, const struct batch_record *r
     char origin[128];
     snprintf(origin, sizeof(origin), "%" PRIu32 ":%" PRId32 ":%" PRId64 ":-", u->before.source,
              u->partition, r->offset);
-    header_text(headers, "__connect.errors.topic", u->topic);
+    header_text(headers, DLQ_H_TOPIC, u->topic);
     header_number(headers, "__connect.errors.partition", (uint64_t)u->partition);
     header_number(headers, "__connect.errors.offset", (uint64_t)r->offset);
     header_text(headers, "__connect.errors.stage",
                 strcmp(r->error_class, "data") == 0 ? "TASK_PUT" : "VALUE_CONVERTER");
     header_text(headers, "__connect.errors.connector.name", t->group);
     header_text(headers, "__connect.errors.exception.class.name", r->error_code);
-    header_text(headers, "__connect.errors.exception.message", r->error_text);
+    header_text(headers, DLQ_H_ERROR_TEXT, r->error_text);
     header_text(headers, RECORD_H_TENANT, t->id);
     header_text(headers, DLQ_H_ORIGIN, origin);
     header_text(headers, DLQ_H_ERROR_CLASS, r->error_class);

@@ -249,10 +249,22 @@ struct slice kafka_log_header(const rd_kafka_message_t *m, const char *name)
     return slice_of(value, size);
 }
 
-uint64_t kafka_log_items(const rd_kafka_message_t *m, enum signal signal)
+static struct record_headers items_header(const rd_kafka_message_t *m)
 {
     struct record_headers h = {0};
     record_header_read(&h, RECORD_H_ITEMS, kafka_log_header(m, RECORD_H_ITEMS));
+    return h;
+}
+
+uint64_t kafka_log_told_items(const rd_kafka_message_t *m)
+{
+    struct record_headers h = items_header(m);
+    return h.has_items ? h.items : 0;
+}
+
+uint64_t kafka_log_items(const rd_kafka_message_t *m, enum signal signal)
+{
+    struct record_headers h = items_header(m);
     if (h.has_items)
         return h.items;
     struct scan_result counted = {0};

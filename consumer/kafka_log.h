@@ -44,6 +44,8 @@ void kafka_log_close(struct kafka_log *l); /* NULL is fine */
 /* Items of a record: its tenantry.items header, else counted by the scanner; 0 when it is not a
  * request. */
 uint64_t kafka_log_items(const rd_kafka_message_t *m, enum signal signal);
+/* Items that its header tells, else 0: what the totals count of a dead letter. */
+uint64_t kafka_log_told_items(const rd_kafka_message_t *m);
 /* The last header of this name; at == NULL when there is none. */
 struct slice kafka_log_header(const rd_kafka_message_t *m, const char *name);
 

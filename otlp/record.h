@@ -23,6 +23,8 @@
 #define DLQ_H_ERROR_CODE   "tenantry.error.code"      /* stable short name, e.g. malformed */
 #define DLQ_H_FAILED_AT    "tenantry.first_failed_at" /* wall clock ns */
 #define DLQ_H_ATTEMPTS     "tenantry.attempts"
+#define DLQ_H_TOPIC        "__connect.errors.topic" /* where the record stood */
+#define DLQ_H_ERROR_TEXT   "__connect.errors.exception.message"
 #define DLQ_H_REPLAY_COUNT "tenantry.replay.count"
 
 struct record_headers {
