@@ -16,7 +16,8 @@
     ROW("key list", key_list, "list keys")                                                         \
     ROW("key revoke", key_revoke, "make a key worthless, for ever")                                \
     ROW("certs dev", certs_dev, "make a CA and a server certificate to try out")                   \
-    ROW("config", config, "show the config in effect, a sample file or the reference")
+    ROW("config", config, "show the config in effect, a sample file or the reference")             \
+    ROW("send", send, "send made-up telemetry by OTLP and say what became of it")
 
 #define ROW(text, name, help) int cmd_##name(struct args *a);
 COMMANDS(ROW)

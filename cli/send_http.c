@@ -14,10 +14,13 @@
 
 struct slot {
     CURL *easy;
+    struct send_http *http;
     struct buf body, response;
     struct send_answer answer;
     unsigned starts; /* how often libcurl set out to send the request */
     bool flying;
+    bool opens; /* with `h2c_repair`: expected to open its connection, not to share one */
+    bool wrong; /* that was wrong: nothing was sent, start it the other way */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -28,6 +31,8 @@ struct send_http {
     struct send_pack pack;
     char urls[SIGNAL_COUNT][URL_SIZE];
     uint64_t bytes;
+    bool h2c_repair; /* see needs_h2c_repair */
+    bool connected;  /* the last attempt that ended had an answer */
     struct slot *slots;
     unsigned slot_count;
 };
@@ -46,12 +51,36 @@ static size_t on_body(char *at, size_t size, size_t n, void *arg)
     return buf_append(&s->response, at, size * n) < 0 ? 0 : size * n;
 }
 
-/* libcurl repeats a request when a reused connection turns out dead. The far side may have taken
- * it already, so the second start is refused here: the repetition must be a new attempt. */
+/* libcurl before 8.0.0 breaks the second HTTP/2 request of a connection without TLS: it sets HTTP/2
+ * up again on each request that asks for "HTTP/2 by prior knowledge" (curl issue 10634). So only
+ * the request that opens a connection asks for that, and those that share one ask as they would
+ * over TLS. Which of the two a request is, libcurl decides late; one that was prepared the wrong
+ * way is stopped before it sends anything and is started the other way. */
+static bool needs_h2c_repair(long version)
+{
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    return version == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE && info->version_num < 0x080000;
+}
+
+static void set_opens(struct slot *s, bool opens)
+{
+    long version = opens ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2TLS;
+    s->opens = opens;
+    curl_easy_setopt(s->easy, CURLOPT_HTTP_VERSION, version);
+}
+
+/* Called when the connection is there, before a byte of the request is sent. libcurl repeats a
+ * request when a reused connection turns out dead. The far side may have taken it already, so the
+ * second start is refused: the repetition must be a new attempt. */
 static int on_start(void *arg, char *to, char *from, int to_port, int from_port)
 {
     struct slot *s = arg;
+    long opened = 0;
     (void)to, (void)from, (void)to_port, (void)from_port;
+    curl_easy_getinfo(s->easy, CURLINFO_NUM_CONNECTS, &opened);
+    s->wrong = s->starts == 0 && s->http->h2c_repair && s->opens != (opened > 0);
+    if (s->wrong)
+        return CURL_PREREQFUNC_ABORT;
     return s->starts++ == 0 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
@@ -105,8 +134,9 @@ static long curl_version_of(const struct send_http_conf *conf)
     return tls ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
 }
 
-static int slot_init(struct slot *s, struct curl_slist *headers, const struct send_http_conf *conf)
+static int slot_init(struct slot *s, struct send_http *h, const struct send_http_conf *conf)
 {
+    s->http = h;
     s->response.ceiling = RESPONSE_CEILING;
     s->body.ceiling = BODY_CEILING;
     s->easy = curl_easy_init();
@@ -120,7 +150,7 @@ static int slot_init(struct slot *s, struct curl_slist *headers, const struct se
     curl_easy_setopt(s->easy, CURLOPT_PIPEWAIT, 1L);
     curl_easy_setopt(s->easy, CURLOPT_TIMEOUT_MS, (long)(conf->timeout_ns / NS_PER_MS));
     curl_easy_setopt(s->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, h->headers);
     curl_easy_setopt(s->easy, CURLOPT_USERAGENT, "tenantry-send/" TENANTRY_VERSION);
     curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(s->easy, CURLOPT_HEADERDATA, s);
@@ -149,7 +179,7 @@ static int make_slots(struct send_http *h, const struct send_http_conf *conf)
     curl_multi_setopt(h->multi, CURLMOPT_MAX_CONCURRENT_STREAMS, streams);
     h->slot_count = conf->slots;
     for (unsigned i = 0; i < conf->slots; i++)
-        if (slot_init(&h->slots[i], h->headers, conf) < 0)
+        if (slot_init(&h->slots[i], h, conf) < 0)
             return -ENOMEM;
     return 0;
 }
@@ -163,6 +193,7 @@ struct send_http *send_http_new(const struct send_http_conf *conf, struct errbuf
         return NULL;
     }
     h->protocol = conf->protocol;
+    h->h2c_repair = needs_h2c_repair(curl_version_of(conf));
     int rc = make_urls(h, conf, err);
     if (rc == 0 && (send_pack_init(&h->pack, conf->protocol, conf->gzip) < 0 ||
                     make_headers(h, conf) < 0 || make_slots(h, conf) < 0))
@@ -197,6 +228,15 @@ void send_http_free(struct send_http *h)
     free(h);
 }
 
+static int fly(struct send_http *h, struct slot *s, struct errbuf *err)
+{
+    CURLMcode code = curl_multi_add_handle(h->multi, s->easy);
+    if (code != CURLM_OK)
+        return errbuf_set(err, EIO, "libcurl: %s.", curl_multi_strerror(code));
+    s->flying = true;
+    return 0;
+}
+
 int send_http_start(struct send_http *h, unsigned slot, enum signal signal, struct slice payload,
                     struct errbuf *err)
 {
@@ -206,51 +246,63 @@ int send_http_start(struct send_http *h, unsigned slot, enum signal signal, stru
     send_answer_init(&s->answer);
     s->starts = 0;
     s->error[0] = 0;
+    if (h->h2c_repair)
+        set_opens(s, !h->connected);
     if (send_pack_body(&h->pack, payload, &s->body) < 0)
         return errbuf_set(err, ENOBUFS, "A request of %zu bytes finds no memory.", payload.len);
     curl_easy_setopt(s->easy, CURLOPT_URL, h->urls[signal]);
     curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, s->body.len ? (const char *)s->body.at : "");
     curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)s->body.len);
-    CURLMcode code = curl_multi_add_handle(h->multi, s->easy);
-    if (code != CURLM_OK)
-        return errbuf_set(err, EIO, "libcurl: %s.", curl_multi_strerror(code));
-    s->flying = true;
     h->bytes += s->body.len;
-    return 0;
+    return fly(h, s, err);
 }
 
-static void finish(struct send_http *h, struct slot *s, CURLcode code)
+/* False: it has only now really begun. */
+static bool finish(struct send_http *h, struct slot *s, CURLcode code)
 {
     curl_multi_remove_handle(h->multi, s->easy);
     s->flying = false;
-    if (code == CURLE_OK)
+    if (s->wrong) {
+        s->wrong = false;
+        set_opens(s, !s->opens);
+        if (fly(h, s, NULL) == 0)
+            return false;
+    }
+    h->connected = code == CURLE_OK;
+    if (h->connected)
         send_answer_body(&s->answer, h->protocol, buf_slice(&s->response));
     else if (s->starts > 1)
         send_answer_none(&s->answer, "the connection was lost before an answer came");
     else
         send_answer_none(&s->answer, s->error[0] ? s->error : curl_easy_strerror(code));
+    return true;
 }
 
-int send_http_turn(struct send_http *h, unsigned wait_ms, send_http_done_fn *done, void *arg,
-                   struct errbuf *err)
+/* How many attempts ended or began anew. */
+static unsigned collect(struct send_http *h, send_http_done_fn *done, void *arg)
 {
-    int running, left;
-    CURLMcode code = curl_multi_perform(h->multi, &running);
-    if (code == CURLM_OK)
-        code = curl_multi_poll(h->multi, NULL, 0, (int)wait_ms, NULL);
-    if (code == CURLM_OK)
-        code = curl_multi_perform(h->multi, &running);
-    if (code != CURLM_OK)
-        return errbuf_set(err, EIO, "libcurl: %s.", curl_multi_strerror(code));
+    unsigned n = 0;
+    int left;
     for (CURLMsg *m; (m = curl_multi_info_read(h->multi, &left)) != NULL;) {
         struct slot *s;
         if (m->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&s);
-        finish(h, s, m->data.result); /* `m` is gone after this */
-        done(arg, (unsigned)(s - h->slots), &s->answer);
+        if (finish(h, s, m->data.result)) /* `m` is gone after this */
+            done(arg, (unsigned)(s - h->slots), &s->answer);
+        n++;
     }
-    return 0;
+    return n;
+}
+
+int send_http_turn(struct send_http *h, unsigned wait_ms, send_http_done_fn *done, void *arg,
+                   struct errbuf *err)
+{
+    int running;
+    CURLMcode code = curl_multi_perform(h->multi, &running);
+    if (code == CURLM_OK && collect(h, done, arg) == 0 && wait_ms > 0)
+        code = curl_multi_poll(h->multi, NULL, 0, (int)wait_ms, NULL);
+    return code == CURLM_OK ? 0 : errbuf_set(err, EIO, "libcurl: %s.", curl_multi_strerror(code));
 }
 
 uint64_t send_http_bytes(const struct send_http *h)

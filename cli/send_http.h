@@ -33,8 +33,8 @@ void send_http_free(struct send_http *h); /* gives up what is in flight; NULL is
 /* Puts `payload` (an export request, copied) in flight in a free slot. */
 int send_http_start(struct send_http *h, unsigned slot, enum signal signal, struct slice payload,
                     struct errbuf *err);
-/* Waits up to `wait_ms` for something to happen, moves bytes, and calls `done` for each attempt
- * that ended; the slot is free again then, and `done` may start it anew. */
+/* Moves bytes and calls `done` for each attempt that ended; its slot is free again then, and `done`
+ * may start it anew. When none ended, waits up to `wait_ms` for something to happen. */
 typedef void send_http_done_fn(void *arg, unsigned slot, const struct send_answer *a);
 int send_http_turn(struct send_http *h, unsigned wait_ms, send_http_done_fn *done, void *arg,
                    struct errbuf *err);
