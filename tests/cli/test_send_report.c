@@ -35,11 +35,11 @@ static void test_any_latency_has_a_cell(void **state)
 {
     (void)state;
     static struct send_report r;
-    static const uint64_t latencies[] = {0, 1, 31999, 32000, 33000, UINT64_MAX};
+    static const uint64_t latencies[] = {0, 1, 31999, 32000, 33000, 1ull << 60};
     for (size_t i = 0; i < COUNT(latencies); i++)
         send_report_attempt(&r, &acked, 1, latencies[i]);
     assert_int_equal(send_report_latency_ns(&r, 0), 0);
-    assert_int_equal(send_report_latency_ns(&r, 1), UINT64_MAX / 1000 * 1000);
+    assert_int_equal(send_report_latency_ns(&r, 1), 1ull << 60);
 }
 
 /* More kinds than are told apart: the rest are one, and nothing is lost. */
