@@ -6,6 +6,9 @@
 #include "cli/args.h"
 
 #define COMMANDS(ROW)                                                                              \
+    ROW("up", up, "run the whole system on this machine")                                          \
+    ROW("supervise", supervise, "run the consumers of all tenants")                                \
+    ROW("consumer", consumer, "run one tenant's consumer")                                         \
     ROW("tenant add", tenant_add, "add a tenant")                                                  \
     ROW("tenant list", tenant_list, "list the tenants")                                            \
     ROW("tenant show", tenant_show, "show a tenant's options and where each came from")            \
