@@ -7,6 +7,7 @@
 
 #define COMMANDS(ROW)                                                                              \
     ROW("up", up, "run the whole system on this machine")                                          \
+    ROW("router", router, "run the front end alone")                                               \
     ROW("supervise", supervise, "run the consumers of all tenants")                                \
     ROW("consumer", consumer, "run one tenant's consumer")                                         \
     ROW("tenant add", tenant_add, "add a tenant")                                                  \
