@@ -1,6 +1,6 @@
 #include "otlp/record.h"
 
-static bool number_of(struct slice text, uint64_t *ret)
+bool record_number(struct slice text, uint64_t *ret)
 {
     uint64_t n = 0;
     if (text.len == 0 || text.len > 20)
@@ -18,15 +18,15 @@ static bool number_of(struct slice text, uint64_t *ret)
 void record_header_read(struct record_headers *h, const char *name, struct slice value)
 {
     uint64_t n;
-    if (strcmp(name, RECORD_H_VERSION) == 0 && number_of(value, &n))
+    if (strcmp(name, RECORD_H_VERSION) == 0 && record_number(value, &n))
         h->version = n > UINT32_MAX ? UINT32_MAX : (unsigned)n;
     else if (strcmp(name, RECORD_H_TENANT) == 0)
         h->tenant = value;
     else if (strcmp(name, RECORD_H_KEY) == 0)
         h->key = value;
-    else if (strcmp(name, RECORD_H_RECEIVED) == 0 && number_of(value, &n))
+    else if (strcmp(name, RECORD_H_RECEIVED) == 0 && record_number(value, &n))
         h->received_ns = n;
-    else if (strcmp(name, RECORD_H_ITEMS) == 0 && number_of(value, &n)) {
+    else if (strcmp(name, RECORD_H_ITEMS) == 0 && record_number(value, &n)) {
         h->items = n;
         h->has_items = true;
     } else if (strcmp(name, RECORD_H_REQUEST) == 0)

@@ -39,5 +39,7 @@ struct record_headers {
 
 /* Fills one header into `h`; unknown names and malformed numbers are ignored (foreign writers). */
 void record_header_read(struct record_headers *h, const char *name, struct slice value);
+/* A header's decimal number; false when it is none. */
+bool record_number(struct slice text, uint64_t *ret);
 
 #endif

@@ -1,0 +1,151 @@
+/* Status files read from outside, of processes that run, ended or never were. */
+#include "consumer/run_files.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "tests/base/unit.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/tenantry-run-XXXXXX";
+
+static int make_folder(void **state)
+{
+    (void)state;
+    char run[64];
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(run, sizeof(run), "%s/run", folder);
+    return file_make_folder(run, 0755, NULL);
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"run/supervisor.json", "run/consumer-acme.json", "run", ""};
+    char path[96];
+    for (size_t i = 0; i < COUNT(names); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        remove(path);
+    }
+    return 0;
+}
+
+static void write_file(const char *name, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void write_file(const char *name, const char *format, ...)
+{
+    char path[96], text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    snprintf(path, sizeof(path), "%s/run/%s", folder, name);
+    assert_int_equal(file_replace(path, slice_str(text), 0644, NULL), 0);
+}
+
+static unsigned long long ago(unsigned seconds)
+{
+    return (unsigned long long)(clock_wall_ns() / NS_PER_MS - seconds * 1000);
+}
+
+/* A pid that was and is not. */
+static int dead_pid(void)
+{
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    waitpid(pid, NULL, 0);
+    return pid;
+}
+
+static void test_missing(void **state)
+{
+    (void)state;
+    struct arena a = ARENA_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct run_supervisor s;
+    struct run_worker w;
+    assert_int_equal(run_supervisor_read("/nowhere", &a, &s, &err), 0);
+    assert_false(s.found);
+    assert_string_equal(s.brokers, "");
+    assert_null(run_supervisor_consumer(&s, "acme"));
+    assert_int_equal(run_worker_read("/nowhere", "acme", &a, &w, &err), 0);
+    assert_false(w.found);
+    arena_release(&a);
+}
+
+static void test_supervisor(void **state)
+{
+    (void)state;
+    struct arena a = ARENA_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct run_supervisor s;
+    write_file("supervisor.json",
+               "{\"pid\":%d,\"written_at_ms\":%llu,\"brokers\":\"127.0.0.1:9\",\"processes\":["
+               "{\"name\":\"router\",\"state\":\"running\",\"pid\":5,\"restarts\":0},"
+               "{\"name\":\"consumer acme\",\"state\":\"waiting\",\"pid\":0,\"restarts\":3,"
+               "\"last_end\":\"exit code 1\"}]}",
+               getpid(), ago(2));
+    assert_int_equal(run_supervisor_read(folder, &a, &s, &err), 0);
+    assert_true(s.found && s.alive);
+    assert_true(s.age_s >= 2 && s.age_s < 60);
+    assert_string_equal(s.brokers, "127.0.0.1:9");
+    assert_int_equal(s.n, 2);
+    const struct run_process *p = run_supervisor_consumer(&s, "acme");
+    assert_non_null(p);
+    assert_int_equal(p->restarts, 3);
+    assert_string_equal(p->state, "waiting");
+    assert_string_equal(p->last_end, "exit code 1");
+    assert_null(run_supervisor_consumer(&s, "acm"));
+    arena_release(&a);
+}
+
+static void test_worker(void **state)
+{
+    (void)state;
+    struct arena a = ARENA_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct run_worker w;
+    write_file("consumer-acme.json",
+               "{\"tenant\":\"acme\",\"pid\":%d,\"written_at_ms\":%llu,\"state\":\"retrying\","
+               "\"reason\":\"The disk is full.\",\"retries\":8}",
+               getpid(), ago(0));
+    assert_int_equal(run_worker_read(folder, "acme", &a, &w, &err), 0);
+    assert_true(w.found && w.alive);
+    assert_string_equal(w.state, "retrying");
+    assert_string_equal(w.reason, "The disk is full.");
+    assert_int_equal(w.retries, 8);
+    write_file("consumer-acme.json", "{\"pid\":%d,\"written_at_ms\":%llu,\"state\":\"running\"}",
+               dead_pid(), ago(30));
+    assert_int_equal(run_worker_read(folder, "acme", &a, &w, &err), 0);
+    assert_true(w.found && !w.alive);
+    assert_true(w.age_s >= 30);
+    arena_release(&a);
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    struct arena a = ARENA_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct run_worker w;
+    write_file("consumer-acme.json", "{\"pid\":");
+    assert_true(run_worker_read(folder, "acme", &a, &w, &err) < 0);
+    assert_non_null(strstr(err.text, "consumer-acme.json is not JSON"));
+    assert_false(w.found);
+    arena_release(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_supervisor),
+        cmocka_unit_test(test_worker),
+        cmocka_unit_test(test_broken),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
