@@ -81,7 +81,7 @@ static void show_health(void *arg, struct slice query, struct admin_answer *answ
 /* NULL when requests are welcome, else why not. */
 static const char *not_ready(struct router *r)
 {
-    if (atomic_load(&r->draining))
+    if (atomic_load(&r->leaving))
         return "draining";
     return producers_ready(r->producers) ? NULL : "no Kafka broker is reachable";
 }

@@ -221,7 +221,7 @@ void router_count_auth(enum auth_verdict verdict)
         "Bytes handed to the Kafka client and not reported yet.",                                  \
         producers_queued_bytes(r->producers))                                                      \
     ROW("tenantry_kafka_up", "1 when a Kafka broker is reachable.", producers_ready(r->producers)) \
-    ROW("tenantry_draining", "1 while the router is shutting down.", atomic_load(&r->draining))    \
+    ROW("tenantry_draining", "1 while the router is shutting down.", atomic_load(&r->leaving))     \
     ROW("tenantry_tenants", "Tenants of the config in use.", s->n_tenants)                         \
     ROW("tenantry_config_version", "Grows by 1 with every config taken into use.", s->version)
 

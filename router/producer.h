@@ -31,6 +31,7 @@ struct producer_record {
     void *arg;
 };
 
+/* `brokers` NULL = kafka.brokers. NULL with a sentence on failure. */
 struct producers *producers_new(const struct conf *conf, const char *brokers, struct errbuf *err);
 /* 0, or what went wrong at once (then `done` does not run): QUEUE_FULL, MSG_SIZE_TOO_LARGE, ...
  * Thread: any. */

@@ -43,6 +43,7 @@ static int apply(rd_kafka_conf_t *c, const struct kafka_conf *k, const struct se
 rd_kafka_conf_t *producer_conf_new(const struct conf *conf, const char *brokers, struct errbuf *err)
 {
     const struct kafka_conf *k = &conf->kafka;
+    brokers = brokers ? brokers : k->brokers;
     char timeout[32], linger[32], queue[32];
     snprintf(timeout, sizeof(timeout), "%llu",
              (unsigned long long)(conf->router.answer_timeout / NS_PER_MS));
@@ -64,6 +65,12 @@ rd_kafka_conf_t *producer_conf_new(const struct conf *conf, const char *brokers,
         /* A topic that is not there is told at once; who creates topics waits for them itself. */
         {"topic.metadata.propagation.max.ms", "0", false},
     };
+    if (brokers[0] == 0) {
+        errbuf_set(err, EINVAL,
+                   "kafka.brokers is empty: name the brokers, or use `tenantry up`, which runs a "
+                   "Kafka of its own");
+        return NULL;
+    }
     rd_kafka_conf_t *c = kafka_client_conf(k, brokers, KAFKA_PRODUCER, "tenantry-router", err);
     for (size_t i = 0; c != NULL && i < sizeof(settings) / sizeof(settings[0]); i++) {
         if (apply(c, k, &settings[i], err) < 0) {

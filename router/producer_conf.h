@@ -7,7 +7,8 @@
 
 #include <librdkafka/rdkafka.h>
 
-/* A template for all handles; the caller destroys it. NULL with a sentence naming the setting. */
+/* A template for all handles; the caller destroys it. `brokers` NULL = kafka.brokers. NULL with a
+ * sentence naming the setting. */
 rd_kafka_conf_t *producer_conf_new(const struct conf *conf, const char *brokers,
                                    struct errbuf *err);
 

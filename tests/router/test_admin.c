@@ -119,10 +119,10 @@ static void test_pages(void **state)
     has(get(a, "/readyz", &b), "HTTP/1.1 503");
     has(get(a, "/readyz", &b), "no Kafka broker is reachable");
     fake.kafka_down = false;
-    atomic_store(&h->router.draining, true);
+    atomic_store(&h->router.leaving, true);
     has(get(a, "/readyz", &b), "draining");
     has(get(a, "/api/status", &b), "\"ready\":false,\"not_ready_because\":\"draining\"");
-    atomic_store(&h->router.draining, false);
+    atomic_store(&h->router.leaving, false);
     has(get(a, "/api/status", &b), "\"ready\":true,\"not_ready_because\":null");
     has(get(a, "/api/status", &b),
         "{\"id\":\"acme\",\"suspended\":false,\"in_flight_bytes\":0,"
