@@ -156,7 +156,7 @@ static int check(const struct args *a)
         return cli_fail(a, "%s", err.text);
     c.s = tenancy_acquire(c.t);
     int code = check_all(&c, only, &l) > 0 ? EXIT_FAILED : EXIT_DONE;
-    if (l.n_cells == 0 && only != NULL)
+    if (l.cells.len == 0 && only != NULL)
         code = cli_fail(a, "there is no tenant \"%s\"", only);
     else
         listing_print(&l, args_flag(a, "--json"), cli_colour(), &out);

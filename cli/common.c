@@ -22,13 +22,13 @@ const char *cli_config(const struct args *a)
 
 int cli_fail(const struct args *a, const char *format, ...)
 {
+    char sentence[2 * ERRBUF_SIZE];
     va_list args;
-    fflush(stdout);
-    fprintf(stderr, "tenantry %s: ", a->command);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(sentence, sizeof(sentence), format, args);
     va_end(args);
-    fputc('\n', stderr);
+    fflush(stdout);
+    fprintf(stderr, "tenantry %s: %s\n", a->command, sentence);
     return EXIT_FAILED;
 }
 

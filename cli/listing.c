@@ -7,17 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MOST_COLUMNS 16
-#define BOLD         "\x1b[1m"
-#define PLAIN        "\x1b[0m"
-
-static size_t count_columns(const struct listing *l)
-{
-    size_t n = 0;
-    while (n < MOST_COLUMNS && l->columns[n].title != NULL)
-        n++;
-    return n;
-}
+#define BOLD  "\x1b[1m"
+#define PLAIN "\x1b[0m"
 
 void listing_cell(struct listing *l, const char *format, ...)
 {
@@ -31,7 +22,6 @@ void listing_cell(struct listing *l, const char *format, ...)
         return;
     }
     buf_append(&l->cells, text, (size_t)n + 1);
-    l->n_cells++;
     free(text);
 }
 
@@ -59,29 +49,44 @@ static size_t width_of(const char *text)
     return width;
 }
 
-static const char *next_cell(const char *cell)
+struct cell {
+    const char *text; /* NULL = before the first */
+    size_t column;
+};
+
+/* Steps to the next cell, row by row; false behind the last. */
+static bool cell_next(const struct listing *l, struct cell *c)
 {
-    return cell + strlen(cell) + 1;
+    if (l->cells.len == 0)
+        return false;
+    if (c->text == NULL) {
+        c->text = (const char *)l->cells.at;
+        return true;
+    }
+    c->text += strlen(c->text) + 1;
+    c->column = l->columns[c->column + 1].title ? c->column + 1 : 0;
+    return c->text < (const char *)l->cells.at + l->cells.len;
 }
 
-static void measure(const struct listing *l, size_t columns, size_t *widths)
+static void measure(const struct listing *l, size_t widths[LISTING_MOST_COLUMNS])
 {
-    const char *cell = (const char *)l->cells.at;
-    for (size_t i = 0; i < columns; i++)
+    for (size_t i = 0; l->columns[i].title != NULL; i++)
         widths[i] = width_of(l->columns[i].title);
-    for (size_t i = 0; i < l->n_cells; i++, cell = next_cell(cell)) {
+    for (struct cell c = {0}; cell_next(l, &c);) {
         char scratch[CLI_TIME_SIZE];
-        size_t width = width_of(shown(&l->columns[i % columns], cell, scratch));
-        if (width > widths[i % columns])
-            widths[i % columns] = width;
+        size_t width = width_of(shown(&l->columns[c.column], c.text, scratch));
+        if (width > widths[c.column])
+            widths[c.column] = width;
     }
 }
 
-/* One cell, filled up to its column's width and two blanks; the last column ends the line. */
-static void print_cell(const char *text, size_t width, bool last, bool right, struct buf *out)
+/* Filled up to the column's width and two blanks; the last column ends the line. */
+static void print_cell(const struct listing_column *column, const char *text, size_t width,
+                       struct buf *out)
 {
+    bool last = column[1].title == NULL;
     int fill = (int)(width - width_of(text));
-    if (right)
+    if (column->kind == LISTING_NUMBER)
         buf_printf(out, "%*s%s%s", fill, "", text, last ? "\n" : "  ");
     else if (last)
         buf_printf(out, "%s\n", text);
@@ -91,39 +96,41 @@ static void print_cell(const char *text, size_t width, bool last, bool right, st
 
 static void print_text(const struct listing *l, bool colour, struct buf *out)
 {
-    size_t columns = count_columns(l), widths[MOST_COLUMNS];
-    const char *cell = (const char *)l->cells.at;
-    measure(l, columns, widths);
+    size_t widths[LISTING_MOST_COLUMNS];
+    measure(l, widths);
     buf_append_str(out, colour ? BOLD : "");
-    for (size_t i = 0; i < columns; i++)
-        print_cell(l->columns[i].title, widths[i], i + 1 == columns,
-                   l->columns[i].kind == LISTING_NUMBER, out);
+    for (size_t i = 0; l->columns[i].title != NULL; i++)
+        print_cell(&l->columns[i], l->columns[i].title, widths[i], out);
     buf_append_str(out, colour ? PLAIN : "");
-    for (size_t i = 0; i < l->n_cells; i++, cell = next_cell(cell)) {
+    for (struct cell c = {0}; cell_next(l, &c);) {
+        const struct listing_column *column = &l->columns[c.column];
         char scratch[CLI_TIME_SIZE];
-        const struct listing_column *c = &l->columns[i % columns];
-        print_cell(shown(c, cell, scratch), widths[i % columns], i % columns + 1 == columns,
-                   c->kind == LISTING_NUMBER, out);
+        print_cell(column, shown(column, c.text, scratch), widths[c.column], out);
     }
+}
+
+static void print_value(const struct listing_column *column, const char *cell, struct buf *out)
+{
+    if (cell[0] == 0)
+        buf_append_str(out, "null");
+    else if (column->kind == LISTING_TEXT)
+        json_string(out, slice_str(cell));
+    else
+        buf_append_str(out, cell);
 }
 
 static void print_json(const struct listing *l, struct buf *out)
 {
-    size_t columns = count_columns(l);
-    const char *cell = (const char *)l->cells.at;
+    const char *before_row = "{";
     buf_append_byte(out, '[');
-    for (size_t i = 0; i < l->n_cells; i++, cell = next_cell(cell)) {
-        const struct listing_column *c = &l->columns[i % columns];
-        buf_append_str(out, i % columns ? ", " : i ? ",\n {" : "{");
-        buf_printf(out, "\"%s\": ", c->json);
-        if (cell[0] == 0)
-            buf_append_str(out, "null");
-        else if (c->kind == LISTING_TEXT)
-            json_string(out, slice_str(cell));
-        else
-            buf_append_str(out, cell);
-        if (i % columns + 1 == columns)
+    for (struct cell c = {0}; cell_next(l, &c);) {
+        const struct listing_column *column = &l->columns[c.column];
+        buf_append_str(out, c.column ? ", " : before_row);
+        buf_printf(out, "\"%s\": ", column->json);
+        print_value(column, c.text, out);
+        if (column[1].title == NULL)
             buf_append_byte(out, '}');
+        before_row = ",\n {";
     }
     buf_append_str(out, "]\n");
 }

@@ -18,14 +18,15 @@ struct listing_column {
     enum listing_kind kind;
 };
 
+enum { LISTING_MOST_COLUMNS = 16 };
+
 struct listing {
-    const struct listing_column *columns;
-    struct buf cells; /* NUL-ended texts, row by row */
-    size_t n_cells;
+    const struct listing_column *columns; /* at most LISTING_MOST_COLUMNS */
+    struct buf cells;                     /* NUL-ended texts, row by row */
 };
 
 /* clang-format off */
-#define LISTING_INIT(cols) {(cols), BUF_INIT, 0}
+#define LISTING_INIT(cols) {(cols), BUF_INIT}
 /* clang-format on */
 
 /* Adds the next cell of the current row; the row after the last column begins by itself. Numbers

@@ -94,7 +94,7 @@ static int check_listeners(const struct check *c, struct router_conf *r)
         return default_listeners(c, r);
     for (size_t i = 0; i < r->listen.n; i++) {
         struct listen_conf *l = (struct listen_conf *)r->listen.at + i;
-        struct slice host;
+        struct slice host = SLICE_NULL;
         char option[48];
         snprintf(option, sizeof(option), "router.listen[%zu].address", i);
         int rc = split_address(c, option, l->address, &host);
@@ -113,7 +113,7 @@ static int check_listeners(const struct check *c, struct router_conf *r)
 
 static int check_admin(const struct check *c, const char *option, const char *address)
 {
-    struct slice host;
+    struct slice host = SLICE_NULL;
     return address[0] == 0 ? 0 : split_address(c, option, address, &host);
 }
 

@@ -75,7 +75,7 @@ static int hex_digit(uint8_t c)
 static int read_hash(struct slice value, struct key *k, struct arena *a, struct errbuf *err)
 {
     (void)a;
-    bool ok = value.len == 2 * KEY_HASH_SIZE;
+    bool ok = value.len == 2ul * KEY_HASH_SIZE;
     for (size_t i = 0; ok && i < KEY_HASH_SIZE; i++) {
         int high = hex_digit(value.at[2 * i]), low = hex_digit(value.at[2 * i + 1]);
         ok = high >= 0 && low >= 0;

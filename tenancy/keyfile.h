@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "tenancy/key.h"
 
-#define KEYFILE_CEILING   (16 * 1024 * 1024)
+#define KEYFILE_CEILING   (16ul * 1024 * 1024)
 #define KEY_LABEL_LONGEST 200
 
 /* Reads a file's text; strings go to `a`. `name` stands for the file in sentences, which say

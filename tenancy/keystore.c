@@ -85,8 +85,8 @@ static struct key *find(struct key *keys, size_t n, const char *id)
 static int add(const char *folder, const char *tenant, const struct key *k, struct errbuf *err)
 {
     struct arena a = ARENA_INIT;
-    struct key *keys, *more;
-    size_t n;
+    struct key *keys = NULL, *more;
+    size_t n = 0;
     int rc = keystore_list(folder, tenant, &a, &keys, &n, err);
     if (rc < 0)
         goto out;

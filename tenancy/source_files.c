@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TENANT_CEILING (1024 * 1024)
+#define TENANT_CEILING (1024ul * 1024)
 
 /* What stands in which folder under which suffix. */
 static const struct file_kind {

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CONF_CEILING (1024 * 1024)
+#define CONF_CEILING (1024ul * 1024)
 
 struct tenancy {
     pthread_mutex_t lock; /* of `current` */

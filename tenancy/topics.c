@@ -9,9 +9,9 @@
 enum { TOPIC_COUNT = SIGNAL_COUNT + 1 }; /* and the DLQ */
 
 #define REPLICATION     3
-#define RECORD_ROOM     (64 * 1024)   /* key, headers and batch framing */
-#define DLQ_RECORD_ROOM (1024 * 1024) /* and the reason headers of a dead letter */
-#define ROUND_TO        (64 * 1024)
+#define RECORD_ROOM     (64ul * 1024)   /* key, headers and batch framing */
+#define DLQ_RECORD_ROOM (1024ul * 1024) /* and the reason headers of a dead letter */
+#define ROUND_TO        (64ul * 1024)
 
 struct topic_spec {
     const char *name;

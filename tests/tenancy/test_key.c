@@ -1,10 +1,12 @@
 #include "tenancy/key.h"
 
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -74,6 +76,45 @@ static void test_the_hash_is_sha256(void **state)
     assert_false(key_secret_matches(&k, SLICE_LIT("abd")));
 }
 
+/* OpenSSL's allocations, counted. */
+static _Atomic size_t allocations;
+
+static void *count_malloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    allocations++;
+    return malloc(size);
+}
+
+static void *count_realloc(void *at, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    allocations++;
+    return realloc(at, size);
+}
+
+static void count_free(void *at, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(at);
+}
+
+static void test_matching_allocates_nothing(void **state)
+{
+    (void)state;
+    struct key k = {0};
+    struct key_parts parts;
+    assert_int_equal(key_parse(slice_str(GOOD), &parts), KEY_FORM_OK);
+    size_t before = allocations;
+    assert_true(before > 0); /* they are counted at all: a key was made above */
+    for (int i = 0; i < 100; i++)
+        key_secret_matches(&k, parts.secret);
+    assert_int_equal(allocations, before);
+}
+
 static void *match_many(void *arg)
 {
     struct key k = {0};
@@ -98,10 +139,12 @@ static void test_threads_hash_at_once(void **state)
 
 int main(void)
 {
+    CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_a_generated_key_matches_itself_alone),
         cmocka_unit_test(test_the_hash_is_sha256),
+        cmocka_unit_test(test_matching_allocates_nothing),
         cmocka_unit_test(test_threads_hash_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
