@@ -2,11 +2,11 @@
 what is said about it at the end."""
 
 import json
-import signal
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -177,6 +177,23 @@ def test_an_attempt_is_on_the_wire_once_though_its_connection_is_lost(send):
     assert sent.summary["unknown_attempts"] == 2
 
 
+def test_a_far_side_that_goes_away_under_load(send):
+    """Over HTTP/2: its connections end with requests in flight, and nobody listens any more."""
+    with OtlpServer("grpc") as server:
+        gone = Thread(target=lambda: (until(lambda: len(server.requests) > 50, 30, "50 requests"),
+                                      server.stop()))
+        gone.start()
+        sent = send(server, "grpc", "--duration", "1s", "--batch", 5, "--retry-for", "2s")
+        gone.join()
+    assert sent.code == 1 and sent.summary["unknown_attempts"] > 0
+    found = Counter(stamp for r in server.requests for stamp in stamps(r))
+    assert set(found.values()) == {1}
+    sent_numbers = {line["attempt"] for line in sent.attempts if line["event"] == "sent"}
+    acked = {line["attempt"] for line in sent.done() if line["outcome"] == "acked"}
+    reached = {attempt for _, attempt, _ in found}
+    assert acked <= reached <= sent_numbers
+
+
 def test_a_dead_endpoint_is_tried_again_until_the_time_is_over(send):
     with OtlpServer("grpc") as server:
         pass
@@ -269,11 +286,11 @@ def tls(tmp_path):
 
 def test_tls_is_verified(send, tls):
     with OtlpServer("grpc", tls=tls) as server:
-        sent = send(server, "grpc", "--count", 10, "--ca", tls.certificate)
-        assert sent.code == 0
+        sent = send(server, "grpc", "--count", 500, "--batch", 5, "--ca", tls.certificate)
+        assert sent.code == 0 and sent.summary["attempts"] == 100
         sent = send(server, "grpc", "--count", 10, "--retry-for", "1s")
         assert sent.code == 1 and sent.summary["acked"] == 0
-    assert sum(len(items(r)) for r in server.requests) == 10
+    assert sum(len(items(r)) for r in server.requests) == 500
 
 
 @pytest.mark.parametrize(

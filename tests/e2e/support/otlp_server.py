@@ -63,7 +63,13 @@ class OtlpServer:
         return self
 
     def __exit__(self, *_):
-        self._stop()
+        self.stop()
+
+    def stop(self):
+        """Ends it at once, whatever is in flight; twice is fine."""
+        if self._stop:
+            self._stop()
+        self._stop = None
 
     def taken(self, signal, body, headers):
         """Keeps the request and returns the answer to it."""
