@@ -1,5 +1,5 @@
-"""`tenantry send` against far sides that answer as told: what is on the wire, what is sent again,
-what is said about it at the end."""
+"""`tenantry send` against far sides that answer as told (what is on the wire, what is sent again,
+what is said about it at the end) and against the real router."""
 
 import json
 import subprocess
@@ -10,9 +10,10 @@ from threading import Thread
 
 import pytest
 
-from support.otlp_build import REQUESTS
+from support.attempts import judge, read_journals, stored
 from support.otlp_server import Answer, OtlpServer
 from support.proc import run_tenantry
+from support.system import System
 from support.wait import until
 
 PROTOCOLS = ["grpc", "http/protobuf"]
@@ -308,3 +309,26 @@ def test_tls_is_verified(send, tls):
 def test_settings_that_cannot_be_used(args, words):
     done = run_tenantry("send", "--count", 1, *args, check=False)
     assert done.returncode != 0 and words in done.stderr
+
+
+def test_through_the_real_router_into_the_database(kafka, tmp_path, unique):
+    """All signals, protocols and codings over TLS: the rows are those the journals say."""
+    system = System(tmp_path / "system", brokers=kafka.bootstrap, tenants=[unique])
+    system.up()
+    try:
+        journals = []
+        for protocol in PROTOCOLS:
+            for extra in ([], ["--gzip"], ["--connections", "4"]):
+                journals.append(tmp_path / f"{len(journals)}.jsonl")
+                system.send(
+                    unique, "all", 3000, "--batch", 50, "--attempts", journals[-1], *extra,
+                    protocol=protocol,
+                )  # fmt: skip
+
+        def verdict():
+            return judge(read_journals(*journals), stored(system, unique))
+
+        until(lambda: verdict().missing == 0, 60, lambda: f"all rows: {verdict()}")
+        assert verdict() == (18000, 0, 0, 0)
+    finally:
+        system.down()
