@@ -96,7 +96,7 @@ static void print_cell(const struct listing_column *column, const char *text, si
 
 static void print_text(const struct listing *l, bool colour, struct buf *out)
 {
-    size_t widths[LISTING_MOST_COLUMNS];
+    size_t widths[LISTING_MOST_COLUMNS] = {0};
     measure(l, widths);
     buf_append_str(out, colour ? BOLD : "");
     for (size_t i = 0; l->columns[i].title != NULL; i++)
