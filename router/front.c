@@ -28,6 +28,12 @@ const char *front_date(struct loop *l, uint64_t wall_ns)
     return f->date;
 }
 
+static void close_listeners(struct loop *l)
+{
+    for (size_t i = 0; l->front != NULL && i < l->front->n_listeners; i++)
+        listener_close(&l->front->listeners[i]);
+}
+
 /* -- messages to the loops -- */
 
 struct front_message {
@@ -77,8 +83,7 @@ static void drain(struct loop_message *super)
     struct front_message *m = H2O_STRUCT_FROM_MEMBER(struct front_message, super, super);
     struct front *f = m->loop->front;
     f->draining = true;
-    for (size_t i = 0; i < f->n_listeners; i++)
-        listener_close(&f->listeners[i]);
+    close_listeners(m->loop);
     each_conn(f, conn_drain);
     free(m);
 }
@@ -102,11 +107,25 @@ void front_drain(struct router *r)
 
 /* -- start -- */
 
+static void begin(struct loop *l)
+{
+    for (size_t i = 0; i < l->front->n_listeners; i++)
+        listener_start(&l->front->listeners[i]);
+}
+
+static bool no_connections(struct loop *l)
+{
+    return l->front->conns == NULL;
+}
+
+static const struct loop_hooks hooks = {
+    .begin = begin, .idle = no_connections, .end = close_listeners};
+
 static int make_loop(struct router *r, unsigned index, struct snapshot *s, SSL_CTX *ssl_ctx,
                      size_t n_listeners, struct errbuf *err)
 {
     struct loop *l = &r->loops[index];
-    int rc = loop_init(l, r, index, s, err);
+    int rc = loop_init(l, r, index, s, &hooks, err);
     if (rc < 0)
         return rc;
     l->front = calloc(1, sizeof(*l->front));
@@ -116,6 +135,8 @@ static int make_loop(struct router *r, unsigned index, struct snapshot *s, SSL_C
     if (l->front->listeners == NULL)
         return errbuf_set(err, ENOMEM, "no memory for listeners");
     l->front->n_listeners = n_listeners;
+    for (size_t i = 0; i < n_listeners; i++)
+        l->front->listeners[i] = (struct listener){.loop = l, .fd = -1};
     l->front->ssl_ctx = ssl_ctx;
     if (ssl_ctx != NULL)
         SSL_CTX_up_ref(ssl_ctx);
@@ -133,7 +154,8 @@ static int listen_everywhere(struct router *r, size_t i, const struct router_con
         int fd = listener_open(listen, *ret_port, ret_port, err);
         if (fd < 0)
             return fd;
-        listener_start(&l->front->listeners[i], l, fd, listen->tls);
+        l->front->listeners[i].fd = fd;
+        l->front->listeners[i].tls = listen->tls;
     }
     log_event(LOG_INFO, "listening", log_str("address", listen->address),
               log_i64("port", *ret_port), log_bool("tls", listen->tls));
@@ -143,8 +165,7 @@ static int listen_everywhere(struct router *r, size_t i, const struct router_con
 static void free_loop(struct loop *l)
 {
     struct front *f = l->front;
-    for (size_t i = 0; f != NULL && i < f->n_listeners; i++)
-        listener_close(&f->listeners[i]);
+    close_listeners(l);
     loop_release(l);
     if (f == NULL)
         return;
@@ -182,15 +203,10 @@ static int start_all(struct router *r, struct snapshot *s, SSL_CTX *ssl_ctx, int
     return 0;
 }
 
-static bool no_connections(struct loop *l)
-{
-    return l->front->conns == NULL;
-}
-
 static void stop_loops(struct router *r, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        loop_stop(&r->loops[i], no_connections, clock_mono_ns() + STOP_NS);
+        loop_stop(&r->loops[i], clock_mono_ns() + STOP_NS);
 }
 
 int front_start(struct router *r, struct snapshot *s, SSL_CTX *ssl_ctx, int *ports, size_t n_ports,

@@ -13,7 +13,8 @@ struct conn;
 
 struct listener {
     struct loop *loop;
-    h2o_socket_t *sock;
+    int fd;             /* -1 once `sock` has it */
+    h2o_socket_t *sock; /* NULL until the loop runs, and when closed */
     bool tls;
     struct loop_timer retry; /* accepting again after running out of descriptors */
 };

@@ -136,18 +136,20 @@ static void on_accept(h2o_socket_t *sock, const char *error)
     }
 }
 
-void listener_start(struct listener *ln, struct loop *l, int fd, bool tls)
+void listener_start(struct listener *ln)
 {
-    ln->loop = l;
-    ln->tls = tls;
     ln->retry.fire = on_retry;
-    ln->sock = h2o_evloop_socket_create(l->evloop, fd, H2O_SOCKET_FLAG_DONT_READ);
+    ln->sock = h2o_evloop_socket_create(ln->loop->evloop, ln->fd, H2O_SOCKET_FLAG_DONT_READ);
     ln->sock->data = ln;
+    ln->fd = -1;
     h2o_socket_read_start(ln->sock, on_accept);
 }
 
 void listener_close(struct listener *ln)
 {
+    if (ln->fd >= 0)
+        close(ln->fd);
+    ln->fd = -1;
     if (ln->sock == NULL)
         return;
     loop_timer_clear(ln->loop, &ln->retry);

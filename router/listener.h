@@ -10,8 +10,9 @@
 /* Opens a listening socket. `port` 0 takes the address's own; the first loop does that, the others
  * pass the port it got. Returns the descriptor and the port in *ret_port. */
 int listener_open(const struct listen_conf *conf, int port, int *ret_port, struct errbuf *err);
-/* Starts accepting on `fd`, which it takes. Thread: the loop's, or before it starts. */
-void listener_start(struct listener *ln, struct loop *l, int fd, bool tls);
-void listener_close(struct listener *ln); /* closed already is fine */
+/* Starts accepting on ln->fd. Thread: the loop's. */
+void listener_start(struct listener *ln);
+/* Closed already, or never started, is fine. Thread: the loop's, or no loop runs. */
+void listener_close(struct listener *ln);
 
 #endif

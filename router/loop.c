@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 
 #define LONGEST_WAIT_MS 1000
@@ -25,11 +26,12 @@ struct loop_private {
     h2o_multithread_queue_t *queue;
     h2o_multithread_receiver_t receiver;
     pthread_t thread;
+    sem_t started;
+    const struct loop_hooks *hooks;
     struct loop *loop;
     struct loop_message stop;
-    bool (*stop_idle)(struct loop *l); /* what the stop message carries */
-    uint64_t stop_due_ns;
-    bool (*idle)(struct loop *l); /* not NULL once the loop is to end */
+    uint64_t stop_due_ns; /* what the stop message carries */
+    bool ending;
 };
 
 void loop_timer_set(struct loop *l, struct loop_timer *t, uint64_t due_ns)
@@ -113,65 +115,87 @@ static int32_t wait_ms(const struct loop *l)
 
 static bool loop_done(struct loop *l)
 {
-    return l->p->idle != NULL && (l->p->idle(l) || l->now_ns >= l->p->stop_due_ns);
+    return l->p->ending && (l->p->hooks->idle(l) || l->now_ns >= l->p->stop_due_ns);
+}
+
+/* libh2o's sockets take their buffers from a pool of the thread that made them: those of a loop are
+ * made, used and closed on its thread. */
+static void begin(struct loop *l)
+{
+    struct loop_private *p = l->p;
+    char name[16];
+    snprintf(name, sizeof(name), "loop-%u", l->index);
+    pthread_setname_np(pthread_self(), name);
+    l->evloop = h2o_evloop_create();
+    p->queue = h2o_multithread_create_queue(l->evloop);
+    h2o_multithread_register_receiver(p->queue, &p->receiver, on_messages);
+    loop_enter(l);
+    p->hooks->begin(l);
+    sem_post(&p->started);
+}
+
+static void end(struct loop *l)
+{
+    l->p->hooks->end(l);
+    h2o_multithread_unregister_receiver(l->p->queue, &l->p->receiver);
+    h2o_multithread_destroy_queue(l->p->queue);
+    h2o_evloop_destroy(l->evloop);
 }
 
 static void *loop_main(void *arg)
 {
     struct loop *l = arg;
-    char name[16];
-    snprintf(name, sizeof(name), "loop-%u", l->index);
-    pthread_setname_np(pthread_self(), name);
     bool any = false;
-    loop_enter(l);
+    begin(l);
     do {
         /* A write that a timer or task has finished at once calls back in the next run only: it
          * must not wait for other sockets. */
-        h2o_evloop_run(l->evloop, any ? 0 : l->p->idle ? STOP_POLL_MS : wait_ms(l));
+        h2o_evloop_run(l->evloop, any ? 0 : l->p->ending ? STOP_POLL_MS : wait_ms(l));
         loop_enter(l);
         any = run_timers(l);
         any |= run_tasks(l);
     } while (!loop_done(l));
+    end(l);
     return NULL;
 }
 
 int loop_init(struct loop *l, struct router *r, unsigned index, struct snapshot *s,
-              struct errbuf *err)
+              const struct loop_hooks *hooks, struct errbuf *err)
 {
     memset(l, 0, sizeof(*l));
     struct loop_private *p = calloc(1, sizeof(*p));
     if (p == NULL)
         return errbuf_set(err, ENOMEM, "no memory for an event loop");
+    sem_init(&p->started, 0, 0);
     p->loop = l;
+    p->hooks = hooks;
     p->tasks_end = &p->tasks;
     l->p = p;
     l->router = r;
     l->index = index;
     l->snapshot = snapshot_ref(s);
-    l->evloop = h2o_evloop_create();
-    l->now_ns = clock_mono_ns();
-    p->queue = h2o_multithread_create_queue(l->evloop);
-    h2o_multithread_register_receiver(p->queue, &p->receiver, on_messages);
     return 0;
 }
 
 int loop_start(struct loop *l, struct errbuf *err)
 {
     int rc = pthread_create(&l->p->thread, NULL, loop_main, l);
-    return rc == 0 ? 0 : errbuf_set(err, rc, "cannot start a thread: %s", strerror(rc));
+    if (rc != 0)
+        return errbuf_set(err, rc, "cannot start a thread: %s", strerror(rc));
+    while (sem_wait(&l->p->started) < 0 && errno == EINTR)
+        ;
+    return 0;
 }
 
 static void on_stop(struct loop_message *m)
 {
-    struct loop_private *p = H2O_STRUCT_FROM_MEMBER(struct loop_private, stop, m);
-    p->idle = p->stop_idle;
+    H2O_STRUCT_FROM_MEMBER(struct loop_private, stop, m)->ending = true;
 }
 
-void loop_stop(struct loop *l, bool (*idle)(struct loop *l), uint64_t due_ns)
+void loop_stop(struct loop *l, uint64_t due_ns)
 {
     l->p->stop.run = on_stop;
     l->p->stop_due_ns = due_ns;
-    l->p->stop_idle = idle;
     loop_post(l, &l->p->stop);
     pthread_join(l->p->thread, NULL);
 }
@@ -180,9 +204,7 @@ void loop_release(struct loop *l)
 {
     if (l->p == NULL)
         return;
-    h2o_multithread_unregister_receiver(l->p->queue, &l->p->receiver);
-    h2o_multithread_destroy_queue(l->p->queue);
-    h2o_evloop_destroy(l->evloop);
+    sem_destroy(&l->p->started);
     timer_heap_release(&l->p->timers);
     inflater_free(l->inflater);
     snapshot_release(l->snapshot);

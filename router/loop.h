@@ -55,13 +55,20 @@ void loop_defer(struct loop *l, struct loop_task *t);
  * that time has passed. */
 void loop_enter(struct loop *l);
 
+/* What else lives on the loop; called on its thread. */
+struct loop_hooks {
+    void (*begin)(struct loop *l);
+    bool (*idle)(struct loop *l); /* asked to end: is nothing left that needs turns? */
+    void (*end)(struct loop *l);
+};
+
 /* Takes one reference of `s`. */
 int loop_init(struct loop *l, struct router *r, unsigned index, struct snapshot *s,
-              struct errbuf *err);
+              const struct loop_hooks *hooks, struct errbuf *err);
+/* Starts the thread; `begin` has run when it returns. */
 int loop_start(struct loop *l, struct errbuf *err);
-/* Lets the thread end once `idle` says that nothing is left, or when `due_ns` (monotonic) has
- * passed; joins it. Thread: the one that started it. */
-void loop_stop(struct loop *l, bool (*idle)(struct loop *l), uint64_t due_ns);
+/* Lets the thread end once it is idle, or when `due_ns` (monotonic) has passed; joins it. */
+void loop_stop(struct loop *l, uint64_t due_ns);
 void loop_release(struct loop *l); /* after loop_stop, or without a start; zeroed is fine */
 
 #endif

@@ -218,6 +218,13 @@ static void wait_for(_Atomic unsigned *counter, unsigned value)
     assert_int_equal(*counter, value);
 }
 
+static void wait_for_no_connection(struct server *s)
+{
+    for (int i = 0; i < 2000 && s->router.connections > 0; i++)
+        usleep(1000);
+    assert_int_equal(s->router.connections, 0);
+}
+
 /* A client that leaves is noticed while its request is worked on. */
 static void test_client_gone(void **state)
 {
@@ -279,7 +286,7 @@ static void test_drain(void **state)
     assert_true(closed);
     assert_non_null(strstr(buf_cstr(&answer), "HTTP/1.1 200 "));
     assert_non_null(strstr(buf_cstr(&answer), "connection: close\r\n"));
-    assert_int_equal(s.router.connections, 0);
+    wait_for_no_connection(&s);
     close(idle);
     close(busy);
     buf_release(&answer);
@@ -301,8 +308,7 @@ static void test_connection_limit(void **state)
     assert_false(closed);
     check(&s, &(struct row){__LINE__, "", "", true, NULL}, 1000);
     close(first);
-    for (int i = 0; i < 2000 && s.router.connections > 0; i++)
-        usleep(1000);
+    wait_for_no_connection(&s);
     check(&s, &(struct row){__LINE__, POST("/v1/logs") "\r\n", "200", false, NULL}, 1000);
     buf_release(&answer);
     server_stop(&s);
