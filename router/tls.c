@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <h2o.h>
 #include <openssl/err.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* TLS 1.2 suites: forward secret and authenticated, so none of HTTP/2's prohibited list, and with
@@ -40,12 +42,13 @@ static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* The first error of the queue is the cause, the others say who stumbled over it. */
 static const char *openssl_reason(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error();
+    if (ERR_SYSTEM_ERROR(code))
+        return strerror(ERR_GET_REASON(code));
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
-    if (reason == NULL && code != 0 && ERR_SYSTEM_ERROR(code))
-        reason = strerror(ERR_GET_REASON(code));
     return reason ? reason : "unknown error";
 }
 
@@ -56,10 +59,11 @@ static int load_identity(SSL_CTX *ctx, const char *certificate, const char *priv
     if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
         return errbuf_set(err, EINVAL, "cannot read the certificate %s: %s", certificate,
                           openssl_reason());
-    if (SSL_CTX_use_PrivateKey_file(ctx, private_key, SSL_FILETYPE_PEM) != 1)
+    bool read = SSL_CTX_use_PrivateKey_file(ctx, private_key, SSL_FILETYPE_PEM) == 1;
+    if (!read && ERR_GET_REASON(ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH)
         return errbuf_set(err, EINVAL, "cannot use the private key %s: %s", private_key,
                           openssl_reason());
-    if (SSL_CTX_check_private_key(ctx) != 1)
+    if (!read || SSL_CTX_check_private_key(ctx) != 1)
         return errbuf_set(err, EINVAL, "the private key %s does not belong to the certificate %s",
                           private_key, certificate);
     return 0;

@@ -1,0 +1,289 @@
+/* TLS of a listener: versions, ALPN, suites, renewal (R1-R11). */
+#include "tests/base/unit.h"
+#include "tests/router/stub_server.h"
+#include "tests/tenancy/temp_folder.h"
+
+#include "router/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+/* A self-signed P-256 certificate for `name` in <folder>/<name>.pem and .key. */
+static void make_certificate(const struct temp_folder *folder, const char *name)
+{
+    char path[512], file[64];
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *x = X509_new();
+    X509_set_version(x, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
+    X509_gmtime_adj(X509_getm_notBefore(x), -60);
+    X509_gmtime_adj(X509_getm_notAfter(x), 3600);
+    X509_set_pubkey(x, key);
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
+                               (const unsigned char *)name, -1, -1, 0);
+    X509_set_issuer_name(x, X509_get_subject_name(x));
+    X509_sign(x, key, EVP_sha256());
+    snprintf(file, sizeof(file), "%s.pem", name);
+    FILE *out = fopen(temp_path(folder, file, path), "w");
+    PEM_write_X509(out, x);
+    fclose(out);
+    snprintf(file, sizeof(file), "%s.key", name);
+    out = fopen(temp_path(folder, file, path), "w");
+    PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL);
+    fclose(out);
+    X509_free(x);
+    EVP_PKEY_free(key);
+}
+
+static SSL_CTX *server_context(const struct temp_folder *folder, const char *certificate,
+                               const char *key, struct errbuf *err)
+{
+    char a[512], b[512];
+    return tls_context_new(temp_path(folder, certificate, a), temp_path(folder, key, b), err);
+}
+
+struct fixture {
+    struct temp_folder folder;
+    struct server s;
+    SSL_CTX *ctx;
+};
+
+static void begin(struct fixture *f)
+{
+    struct errbuf err = ERRBUF_INIT;
+    f->folder = temp_folder_make();
+    make_certificate(&f->folder, "one");
+    make_certificate(&f->folder, "two");
+    f->ctx = server_context(&f->folder, "one.pem", "one.key", &err);
+    assert_non_null(f->ctx);
+    server_init(&f->s);
+    server_start(&f->s, f->ctx);
+}
+
+static void end(struct fixture *f)
+{
+    server_stop(&f->s);
+    SSL_CTX_free(f->ctx);
+    temp_folder_remove(&f->folder);
+}
+
+struct client {
+    SSL_CTX *ctx;
+    SSL *ssl;
+    int fd;
+    unsigned long error; /* of the handshake; 0 = it is through */
+};
+
+struct offer {
+    int min, max;
+    const char *alpn; /* wire form; NULL = none */
+    const char *ciphers;
+};
+
+static void client_begin(struct client *c, const struct server *s, const struct offer *o)
+{
+    c->ctx = SSL_CTX_new(TLS_client_method());
+    SSL_CTX_set_min_proto_version(c->ctx, o->min);
+    SSL_CTX_set_max_proto_version(c->ctx, o->max);
+    SSL_CTX_set_security_level(c->ctx, 0);
+    if (o->ciphers != NULL)
+        SSL_CTX_set_cipher_list(c->ctx, o->ciphers);
+    if (o->alpn != NULL)
+        SSL_CTX_set_alpn_protos(c->ctx, (const unsigned char *)o->alpn, (unsigned)strlen(o->alpn));
+    c->fd = server_connect(s);
+    c->ssl = SSL_new(c->ctx);
+    SSL_set_fd(c->ssl, c->fd);
+    ERR_clear_error();
+    c->error = SSL_connect(c->ssl) == 1 ? 0 : ERR_peek_error();
+    if (c->error == 0 && !SSL_is_init_finished(c->ssl))
+        c->error = 1;
+}
+
+static void client_end(struct client *c)
+{
+    SSL_free(c->ssl);
+    SSL_CTX_free(c->ctx);
+    close(c->fd);
+}
+
+static void test_negotiation(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        struct offer offer;
+        const char *protocol; /* NULL: no handshake */
+        int reason;           /* of the alert, then */
+    } rows[] = {
+        /* R1: ours is the preference */
+        {__LINE__, {TLS1_3_VERSION, TLS1_3_VERSION, "\x02h2\x08http/1.1", NULL}, "h2", 0},
+        {__LINE__, {TLS1_3_VERSION, TLS1_3_VERSION, "\x08http/1.1\x02h2", NULL}, "h2", 0},
+        {__LINE__, {TLS1_2_VERSION, TLS1_2_VERSION, "\x02h2", NULL}, "h2", 0},
+        {__LINE__, {TLS1_2_VERSION, TLS1_3_VERSION, "\x08http/1.1", NULL}, "http/1.1", 0},
+        {__LINE__, {TLS1_2_VERSION, TLS1_3_VERSION, "\x08http/1.0\x02h2", NULL}, "h2", 0},
+        /* R3 */
+        {__LINE__, {TLS1_2_VERSION, TLS1_3_VERSION, NULL, NULL}, "", 0},
+        /* R2 */
+        {__LINE__,
+         {TLS1_3_VERSION, TLS1_3_VERSION, "\x03h2c\x02h3", NULL},
+         NULL,
+         SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL},
+        {__LINE__,
+         {TLS1_2_VERSION, TLS1_2_VERSION, "\x05h2-14", NULL},
+         NULL,
+         SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL},
+        /* R5 */
+        {__LINE__, {TLS1_VERSION, TLS1_1_VERSION, "\x02h2", NULL}, NULL, 0},
+        /* R7: of HTTP/2's prohibited list */
+        {__LINE__,
+         {TLS1_2_VERSION, TLS1_2_VERSION, "\x02h2", "ECDHE-ECDSA-AES128-SHA256"},
+         NULL,
+         0},
+        {__LINE__,
+         {TLS1_2_VERSION, TLS1_2_VERSION, "\x02h2", "ECDHE-ECDSA-AES128-GCM-SHA256"},
+         "h2",
+         0},
+    };
+    struct fixture f;
+    begin(&f);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct client c;
+        const unsigned char *name;
+        unsigned len;
+        client_begin(&c, &f.s, &rows[i].offer);
+        SSL_get0_alpn_selected(c.ssl, &name, &len);
+        if (rows[i].protocol == NULL) {
+            check_row(rows[i].line, c.error != 0, "the handshake is through");
+            check_row(rows[i].line,
+                      rows[i].reason == 0 || ERR_GET_REASON(c.error) == rows[i].reason, "%s",
+                      ERR_reason_error_string(c.error));
+        } else {
+            check_row(rows[i].line, c.error == 0, "%s", ERR_reason_error_string(c.error));
+            check_row(rows[i].line, slice_eq(slice_of(name, len), slice_str(rows[i].protocol)),
+                      "%.*s", (int)len, (const char *)name);
+        }
+        client_end(&c);
+    }
+    end(&f);
+}
+
+static const char request[] = "POST /v1/logs HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                              "Content-Type: application/x-protobuf\r\nContent-Length: 1\r\n\r\na";
+static const struct offer http1 = {TLS1_2_VERSION, TLS1_3_VERSION, "\x08http/1.1", NULL};
+
+/* R3, R6, and that the end of a connection is told (close_notify). */
+static void test_exchange(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    for (int alpn = 0; alpn < 2; alpn++) {
+        struct offer o = http1;
+        struct client c;
+        char answer[4096];
+        int n = 0, got;
+        o.alpn = alpn ? o.alpn : NULL;
+        client_begin(&c, &f.s, &o);
+        assert_int_equal(SSL_write(c.ssl, request, sizeof(request) - 1), sizeof(request) - 1);
+        while ((got = SSL_read(c.ssl, answer + n, (int)sizeof(answer) - 1 - n)) > 0)
+            n += got;
+        answer[n] = 0;
+        assert_non_null(strstr(answer, "HTTP/1.1 200 OK\r\n"));
+        assert_int_equal(SSL_get_shutdown(c.ssl) & SSL_RECEIVED_SHUTDOWN, SSL_RECEIVED_SHUTDOWN);
+        assert_int_equal(SSL_SESSION_get_max_early_data(SSL_get_session(c.ssl)), 0); /* R11 */
+        assert_null(SSL_get_current_compression(c.ssl));                             /* R6 */
+        client_end(&c);
+    }
+    end(&f);
+}
+
+static void subject(const struct client *c, char *out, int size)
+{
+    X509 *x = SSL_get1_peer_certificate(c->ssl);
+    X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, out, size);
+    X509_free(x);
+}
+
+/* A renewed certificate is for new connections; the old ones go on. */
+static void test_renewal(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct client old, new;
+    struct errbuf err = ERRBUF_INIT;
+    char name[64], answer[4096];
+    begin(&f);
+    client_begin(&old, &f.s, &http1);
+    SSL_CTX *renewed = server_context(&f.folder, "two.pem", "two.key", &err);
+    front_use(&f.s.router, &f.s.snapshot, renewed);
+    SSL_CTX_free(renewed);
+    for (int i = 0; i < 100; i++) {
+        client_begin(&new, &f.s, &http1);
+        subject(&new, name, sizeof(name));
+        client_end(&new);
+        if (strcmp(name, "two") == 0)
+            break;
+        usleep(10000);
+    }
+    assert_string_equal(name, "two");
+    SSL_write(old.ssl, request, sizeof(request) - 1);
+    assert_true(SSL_read(old.ssl, answer, sizeof(answer)) > 0);
+    client_end(&old);
+    end(&f);
+}
+
+static void test_wrong_files(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        const char *certificate, *key, *sentence;
+    } rows[] = {
+        {__LINE__, "one.pem", "two.key", "does not belong to"},
+        {__LINE__, "none.pem", "one.key", "No such file"},
+        {__LINE__, "one.pem", "none.key", "No such file"},
+        {__LINE__, "one.key", "one.key", "cannot read the certificate"},
+        {__LINE__, "one.pem", "one.pem", "cannot use the private key"},
+    };
+    struct temp_folder folder = temp_folder_make();
+    make_certificate(&folder, "one");
+    make_certificate(&folder, "two");
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct errbuf err = ERRBUF_INIT;
+        check_row(rows[i].line,
+                  server_context(&folder, rows[i].certificate, rows[i].key, &err) == NULL, "taken");
+        check_row(rows[i].line, strstr(err.text, rows[i].sentence) != NULL, "%s", err.text);
+    }
+    temp_folder_remove(&folder);
+}
+
+/* R18: a client that never says hello. */
+static void test_handshake_timeout(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char c;
+    f.folder = temp_folder_make();
+    struct errbuf err = ERRBUF_INIT;
+    make_certificate(&f.folder, "one");
+    f.ctx = server_context(&f.folder, "one.pem", "one.key", &err);
+    server_init(&f.s);
+    f.s.conf.router.handshake_timeout = 50 * NS_PER_MS;
+    server_start(&f.s, f.ctx);
+    int fd = server_connect(&f.s);
+    assert_int_equal(recv(fd, &c, 1, 0), 0);
+    close(fd);
+    end(&f);
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_negotiation),       cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_renewal),           cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_handshake_timeout),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
