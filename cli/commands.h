@@ -19,6 +19,11 @@
     ROW("key issue", key_issue, "make a key for a tenant; it is shown once")                       \
     ROW("key list", key_list, "list keys")                                                         \
     ROW("key revoke", key_revoke, "make a key worthless, for ever")                                \
+    ROW("status", status, "show what came in, what is written and how far behind each tenant is")  \
+    ROW("ledger", ledger, "prove that nothing is missing and nothing double")                      \
+    ROW("dlq list", dlq_list, "count dead letters by why they died")                               \
+    ROW("dlq show", dlq_show, "show dead letters with their headers and items")                    \
+    ROW("check", check, "check config, certificates, brokers, topics and databases")               \
     ROW("certs dev", certs_dev, "make a CA and a server certificate to try out")                   \
     ROW("config", config, "show the config in effect, a sample file or the reference")             \
     ROW("send", send, "send made-up telemetry by OTLP and say what became of it")

@@ -6,6 +6,7 @@
 #include "tenancy/topics.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define ANSWER_MS 10000
@@ -13,41 +14,77 @@
 struct kafka_log {
     rd_kafka_t *rk;
     char *cluster;
+    char problem[256]; /* what the client told last, for sentences */
 };
+
+/* Without the advice about librdkafka's own settings and its state. */
+static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
+{
+    (void)rk;
+    struct kafka_log *l = opaque;
+    const char *more = strstr(reason, " (after ");
+    size_t len = more ? (size_t)(more - reason) : strcspn(reason, "\n");
+    if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        snprintf(l->problem, sizeof(l->problem), "%.*s", (int)len, reason);
+}
+
+/* Waits for the cluster's id; without it nothing can be asked. */
+static int connect_to(struct kafka_log *l, const char *brokers, int timeout_ms, struct errbuf *err)
+{
+    rd_kafka_poll_set_consumer(l->rk);
+    l->cluster = rd_kafka_clusterid(l->rk, timeout_ms);
+    if (l->cluster != NULL)
+        return 0;
+    rd_kafka_message_t *none = rd_kafka_consumer_poll(l->rk, 0); /* calls on_error */
+    if (none != NULL)
+        rd_kafka_message_destroy(none);
+    return errbuf_set(err, EAGAIN, "Kafka at %s does not answer%s%s", brokers,
+                      l->problem[0] ? ": " : "", l->problem);
+}
+
+static rd_kafka_conf_t *client_conf(struct kafka_log *l, const struct conf *conf,
+                                    const char *brokers, const struct tenant *t, struct errbuf *err)
+{
+    const char *const settings[][2] = {
+        {"group.id", t->group}, /* to ask for its commits; never joined */
+        {"enable.auto.commit", "false"},
+        {"auto.offset.reset", "error"},
+        {"isolation.level", "read_committed"},
+        {"enable.partition.eof", "true"},
+        {"allow.auto.create.topics", "false"},
+        {"fetch.wait.max.ms", "50"}, /* the end is told soon */
+        {"log_level", "0"},          /* problems become sentences */
+    };
+    rd_kafka_conf_t *kc =
+        kafka_client_conf(&conf->kafka, brokers, KAFKA_CONSUMER, "tenantry-look", err);
+    if (kc == NULL)
+        return NULL;
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+        rd_kafka_conf_set(kc, settings[i][0], settings[i][1], NULL, 0);
+    rd_kafka_conf_set_error_cb(kc, on_error);
+    rd_kafka_conf_set_opaque(kc, l);
+    return kc;
+}
 
 struct kafka_log *kafka_log_open(const struct conf *conf, const char *brokers,
                                  const struct tenant *t, int timeout_ms, struct errbuf *err)
 {
     char reason[256];
     struct kafka_log *l = calloc(1, sizeof(*l));
-    rd_kafka_conf_t *kc =
-        l ? kafka_client_conf(&conf->kafka, brokers, KAFKA_CONSUMER, "tenantry-look", err) : NULL;
-    if (kc == NULL) {
-        free(l);
-        return NULL;
-    }
-    rd_kafka_conf_set(kc, "group.id", t->group, NULL, 0); /* to ask for its commits; never joined */
-    rd_kafka_conf_set(kc, "enable.auto.commit", "false", NULL, 0);
-    rd_kafka_conf_set(kc, "auto.offset.reset", "error", NULL, 0);
-    rd_kafka_conf_set(kc, "isolation.level", "read_committed", NULL, 0);
-    rd_kafka_conf_set(kc, "enable.partition.eof", "true", NULL, 0);
-    rd_kafka_conf_set(kc, "allow.auto.create.topics", "false", NULL, 0);
-    rd_kafka_conf_set(kc, "fetch.wait.max.ms", "50", NULL, 0); /* the end is told soon */
+    rd_kafka_conf_t *kc = l ? client_conf(l, conf, brokers, t, err) : NULL;
+    if (kc == NULL)
+        goto failed;
     l->rk = rd_kafka_new(RD_KAFKA_CONSUMER, kc, reason, sizeof(reason));
     if (l->rk == NULL) {
         rd_kafka_conf_destroy(kc);
-        free(l);
         errbuf_set(err, EINVAL, "the Kafka client cannot be made: %s", reason);
-        return NULL;
+        goto failed;
     }
-    rd_kafka_poll_set_consumer(l->rk);
-    l->cluster = rd_kafka_clusterid(l->rk, timeout_ms);
-    if (l->cluster == NULL) {
-        kafka_log_close(l);
-        errbuf_set(err, EAGAIN, "Kafka at %s does not answer", brokers);
-        return NULL;
-    }
-    return l;
+    if (connect_to(l, brokers, timeout_ms, err) == 0)
+        return l;
+failed:
+    kafka_log_close(l);
+    return NULL;
 }
 
 const char *kafka_log_cluster(const struct kafka_log *l)
@@ -234,8 +271,17 @@ void kafka_log_close(struct kafka_log *l)
         return;
     if (l->cluster != NULL)
         rd_kafka_mem_free(l->rk, l->cluster);
-    rd_kafka_destroy_flags(l->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (l->rk != NULL)
+        rd_kafka_destroy_flags(l->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     free(l);
+}
+
+enum signal tenant_signal_of(const struct tenant *t, struct slice topic)
+{
+    int s = 0;
+    while (s < SIGNAL_COUNT && !slice_eq(slice_str(t->topic[s]), topic))
+        s++;
+    return (enum signal)s;
 }
 
 struct slice kafka_log_header(const rd_kafka_message_t *m, const char *name)

@@ -41,6 +41,8 @@ int kafka_log_compare(struct kafka_log *l, const char *topic, int32_t partition,
                       struct errbuf *err);
 void kafka_log_close(struct kafka_log *l); /* NULL is fine */
 
+/* The signal of one of the tenant's topics, or SIGNAL_COUNT. */
+enum signal tenant_signal_of(const struct tenant *t, struct slice topic);
 /* Items of a record: its tenantry.items header, else counted by the scanner; 0 when it is not a
  * request. */
 uint64_t kafka_log_items(const rd_kafka_message_t *m, enum signal signal);

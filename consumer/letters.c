@@ -5,14 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum signal tenant_signal_of(const struct tenant *t, struct slice topic)
-{
-    int s = 0;
-    while (s < SIGNAL_COUNT && !slice_eq(slice_str(t->topic[s]), topic))
-        s++;
-    return (enum signal)s;
-}
-
 bool letter_parse(struct slice origin, struct letter *ret)
 {
     char text[96];

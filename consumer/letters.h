@@ -18,8 +18,6 @@ struct letters {
     bool complete; /* nothing of the DLQ has expired */
 };
 
-/* The signal of one of the tenant's topics, or SIGNAL_COUNT. */
-enum signal tenant_signal_of(const struct tenant *t, struct slice topic);
 /* Reads tenantry.origin and the topic of a dead letter. False when it is not one of ours. */
 bool letter_of(const rd_kafka_message_t *m, const struct tenant *t, struct letter *ret);
 /* "source:partition:offset:item". Pure. */

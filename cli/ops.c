@@ -1,0 +1,81 @@
+#include "cli/ops.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+const char ops_no_brokers[] =
+    "kafka.brokers is not set and no `tenantry up` is running: start it, or name the brokers by "
+    "--brokers";
+
+static const char *find_brokers(const struct ops *o)
+{
+    const char *given = args_text(o->a, "--brokers");
+    if (given != NULL)
+        return given;
+    if (o->conf->kafka.brokers[0] != 0)
+        return o->conf->kafka.brokers;
+    return o->supervisor.alive ? o->supervisor.brokers : "";
+}
+
+bool ops_choose(struct ops *o)
+{
+    struct errbuf err = ERRBUF_INIT;
+    const char *id = o->a->n_operands > 0 ? o->a->operands[0] : NULL;
+    o->conf = o->c.s->conf;
+    if (run_supervisor_read(o->conf->state, &o->arena, &o->supervisor, &err) < 0)
+        cli_fail(o->a, "%s", err.text); /* the rest can be told without it */
+    o->brokers = find_brokers(o);
+    o->tenants = id ? snapshot_tenant(o->c.s, slice_str(id)) : o->c.s->tenants;
+    o->n = id ? o->tenants != NULL : o->c.s->n_tenants;
+    if (id != NULL && o->n == 0)
+        cli_fail(o->a, "there is no tenant \"%s\": `tenantry tenant list` shows them", id);
+    return id == NULL || o->n > 0;
+}
+
+bool ops_open(struct ops *o, const struct args *a)
+{
+    *o = (struct ops){.a = a};
+    return cli_open_snapshot(a, &o->c) && ops_choose(o);
+}
+
+void ops_close(struct ops *o)
+{
+    arena_release(&o->arena);
+    cli_close(&o->c);
+}
+
+struct kafka_log *ops_kafka(const struct ops *o, const struct tenant *t, int timeout_ms,
+                            struct errbuf *err)
+{
+    if (o->brokers[0] != 0)
+        return kafka_log_open(o->conf, o->brokers, t, timeout_ms, err);
+    errbuf_set(err, ENOENT, "%s", ops_no_brokers);
+    return NULL;
+}
+
+const char *ops_number(uint64_t n, bool json, char out[OPS_TEXT_SIZE])
+{
+    char digits[24];
+    int len = snprintf(digits, sizeof(digits), "%" PRIu64, n), at = 0;
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0 && !json)
+            out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = 0;
+    return out;
+}
+
+const char *ops_seconds(double seconds, char out[OPS_TEXT_SIZE])
+{
+    uint64_t whole = (uint64_t)seconds;
+    if (whole < 60)
+        snprintf(out, OPS_TEXT_SIZE, "%.1f s", seconds);
+    else if (whole < 3600)
+        snprintf(out, OPS_TEXT_SIZE, "%" PRIu64 " min %" PRIu64 " s", whole / 60, whole % 60);
+    else
+        snprintf(out, OPS_TEXT_SIZE, "%" PRIu64 " h %" PRIu64 " min", whole / 3600,
+                 whole / 60 % 60);
+    return out;
+}

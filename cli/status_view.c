@@ -1,0 +1,272 @@
+#include "cli/status_view.h"
+
+#include "base/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define STALE_S 15 /* a running worker tells of itself every few seconds */
+
+const char *status_state(const struct status_tenant *s)
+{
+    if (s->worker.found)
+        return s->worker.alive ? s->worker.state : "dead";
+    if (s->process != NULL && strcmp(s->process->state, "running") != 0)
+        return s->process->state;
+    return s->process != NULL ? "starting" : "not running";
+}
+
+const char *status_reason(const struct status_tenant *s, char *out, size_t size)
+{
+    char ago[OPS_TEXT_SIZE];
+    const struct run_worker *w = &s->worker;
+    out[0] = 0;
+    if (w->found && !w->alive)
+        snprintf(out, size, "its process %d is gone; %s ago it was %s%s%s", w->pid,
+                 ops_seconds(w->age_s, ago), w->state, w->reason[0] ? ": " : "", w->reason);
+    else if (w->found && w->age_s > STALE_S)
+        snprintf(out, size, "%s%sit has told nothing for %s", w->reason, w->reason[0] ? " - " : "",
+                 ops_seconds(w->age_s, ago));
+    else if (w->found)
+        snprintf(out, size, "%s", w->reason);
+    else if (s->process != NULL && s->process->last_end[0] != 0)
+        snprintf(out, size, "it ended with %s", s->process->last_end);
+    return out;
+}
+
+uint64_t status_written(const struct status_tenant *s)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < SIGNAL_COUNT; i++)
+        sum += s->written[i];
+    return sum;
+}
+
+/* ---- text ---- */
+
+/* "-" when it is not known. */
+static void number_cell(struct listing *l, bool known, uint64_t n)
+{
+    char text[OPS_TEXT_SIZE];
+    listing_cell(l, "%s", known ? ops_number(n, false, text) : "-");
+}
+
+static void seconds_cell(struct listing *l, bool known, double seconds)
+{
+    char text[OPS_TEXT_SIZE];
+    listing_cell(l, "%s", known ? ops_seconds(seconds, text) : "-");
+}
+
+static void tenant_row(struct listing *l, const struct status_tenant *s)
+{
+    struct lag_unit lag = lag_sum(&s->lag, SIGNAL_COUNT);
+    listing_cell(l, "%s", s->t->id);
+    listing_cell(l, "%s", status_state(s));
+    number_cell(l, s->routed, s->router.accepted_items);
+    number_cell(l, s->routed, s->router.refused_requests);
+    number_cell(l, s->measured, s->in_kafka);
+    number_cell(l, s->read, status_written(s));
+    number_cell(l, s->read, s->dlq_records);
+    number_cell(l, s->measured, lag.records);
+    seconds_cell(l, s->measured, lag.seconds);
+    number_cell(l, s->process != NULL, s->process ? s->process->restarts : 0);
+}
+
+static void refusals(const struct status_tenant *s, struct buf *out)
+{
+    char text[OPS_TEXT_SIZE];
+    if (s->router.n == 0)
+        return;
+    buf_printf(out, "%s: refused requests:", s->t->id);
+    for (size_t i = 0; i < s->router.n; i++)
+        buf_printf(out, "%s %s %s", i ? "," : "",
+                   ops_number(s->router.refusals[i].requests, false, text),
+                   s->router.refusals[i].reason);
+    buf_append_str(out, "\n");
+}
+
+static void notes(const struct status_tenant *s, struct buf *out)
+{
+    char text[1024];
+    if (s->t->suspended)
+        buf_printf(out, "%s: suspended%s%s\n", s->t->id, s->t->suspended_reason[0] ? ": " : "",
+                   s->t->suspended_reason);
+    if (status_reason(s, text, sizeof(text))[0] != 0)
+        buf_printf(out, "%s: consumer %s: %s\n", s->t->id, status_state(s), text);
+    refusals(s, out);
+    if (!s->measured)
+        buf_printf(out, "%s: the lag is not known: %s\n", s->t->id, s->kafka_problem.text);
+    if (!s->read)
+        buf_printf(out, "%s: the database cannot be read, the lag is that of the last commit: %s\n",
+                   s->t->id, s->lag.book.problem.text);
+    if (s->lost_records > 0)
+        buf_printf(out, "%s: %" PRIu64 " records expired in Kafka before they were written\n",
+                   s->t->id, s->lost_records);
+}
+
+static void details(const struct status_tenant *s, bool colour, struct buf *out)
+{
+    static const struct listing_column columns[] = {
+        {"SIGNAL", "", LISTING_TEXT},
+        {"PARTITION", "", LISTING_NUMBER},
+        {"START", "", LISTING_NUMBER},
+        {"NEXT", "", LISTING_NUMBER},
+        {"END", "", LISTING_NUMBER},
+        {"LAG", "", LISTING_NUMBER},
+        {"BEHIND", "", LISTING_NUMBER},
+        {"NEXT SAID BY", "", LISTING_TEXT},
+        {0},
+    };
+    struct listing l = LISTING_INIT(columns);
+    for (size_t i = 0; i < s->lag.n; i++) {
+        const struct lag_unit *u = &s->lag.units[i];
+        listing_cell(&l, "%s", signal_info[u->signal].name);
+        listing_cell(&l, "%" PRId32, u->partition);
+        number_cell(&l, true, (uint64_t)u->low);
+        number_cell(&l, true, (uint64_t)u->next);
+        number_cell(&l, true, (uint64_t)u->high);
+        number_cell(&l, true, u->records);
+        seconds_cell(&l, true, u->seconds);
+        listing_cell(&l, "%s", lag_source_name[u->source]);
+    }
+    if (s->lag.n > 0) {
+        buf_append_str(out, "\n");
+        listing_print(&l, false, colour, out);
+    }
+    listing_release(&l);
+}
+
+void status_view_text(const struct status *s, bool detailed, struct buf *out)
+{
+    static const struct listing_column columns[] = {
+        {"TENANT", "", LISTING_TEXT},
+        {"CONSUMER", "", LISTING_TEXT},
+        {"ACCEPTED", "", LISTING_NUMBER},
+        {"REFUSED", "", LISTING_NUMBER},
+        {"IN KAFKA", "", LISTING_NUMBER},
+        {"WRITTEN", "", LISTING_NUMBER},
+        {"DLQ", "", LISTING_NUMBER},
+        {"LAG", "", LISTING_NUMBER},
+        {"BEHIND", "", LISTING_NUMBER},
+        {"RESTARTS", "", LISTING_NUMBER},
+        {0},
+    };
+    struct listing l = LISTING_INIT(columns);
+    for (size_t i = 0; i < s->n; i++)
+        tenant_row(&l, &s->tenants[i]);
+    listing_print(&l, false, cli_colour(), out);
+    if (detailed)
+        for (size_t i = 0; i < s->n; i++)
+            details(&s->tenants[i], cli_colour(), out);
+    size_t before = out->len;
+    buf_append_str(out, "\n");
+    for (size_t i = 0; i < s->n; i++)
+        notes(&s->tenants[i], out);
+    if (s->router_problem.text[0] != 0)
+        buf_printf(out, "%s\n", s->router_problem.text);
+    if (out->len == before + 1)
+        out->len = before;
+    listing_release(&l);
+}
+
+/* ---- JSON ---- */
+
+static void json_member(struct buf *out, const char *name, const char *text)
+{
+    buf_printf(out, ",\"%s\":", name);
+    if (text[0] != 0)
+        json_string(out, slice_str(text));
+    else
+        buf_append_str(out, "null");
+}
+
+static void json_count(struct buf *out, const char *name, bool known, uint64_t n)
+{
+    if (known)
+        buf_printf(out, ",\"%s\":%" PRIu64, name, n);
+    else
+        buf_printf(out, ",\"%s\":null", name);
+}
+
+static void json_router(struct buf *out, const struct status_tenant *s)
+{
+    json_count(out, "accepted_items", s->routed, s->router.accepted_items);
+    json_count(out, "accepted_requests", s->routed, s->router.accepted_requests);
+    json_count(out, "refused_items", s->routed, s->router.refused_items);
+    json_count(out, "refused_requests", s->routed, s->router.refused_requests);
+    buf_append_str(out, ",\"refused\":{");
+    for (size_t i = 0; i < s->router.n; i++) {
+        buf_append_str(out, i ? "," : "");
+        json_string(out, slice_str(s->router.refusals[i].reason));
+        buf_printf(out, ":{\"requests\":%" PRIu64 ",\"items\":%" PRIu64 "}",
+                   s->router.refusals[i].requests, s->router.refusals[i].items);
+    }
+    buf_append_str(out, "}");
+}
+
+static void json_units(struct buf *out, const struct lag *l)
+{
+    buf_append_str(out, ",\"partitions\":[");
+    for (size_t i = 0; i < l->n; i++) {
+        const struct lag_unit *u = &l->units[i];
+        buf_printf(out,
+                   "%s{\"signal\":\"%s\",\"partition\":%" PRId32 ",\"start\":%" PRId64
+                   ",\"next\":%" PRId64 ",\"end\":%" PRId64 ",\"lag_records\":%" PRIu64
+                   ",\"lag_seconds\":%.3f,\"next_said_by\":\"%s\"}",
+                   i ? "," : "", signal_info[u->signal].name, u->partition, u->low, u->next,
+                   u->high, u->records, u->seconds, lag_source_name[u->source]);
+    }
+    buf_append_str(out, "]");
+}
+
+static void json_consumer(struct buf *out, const struct status_tenant *s)
+{
+    char text[1024];
+    buf_printf(out, ",\"consumer\":{\"state\":\"%s\"", status_state(s));
+    json_member(out, "reason", status_reason(s, text, sizeof(text)));
+    json_count(out, "pid", s->worker.found && s->worker.alive, (uint64_t)s->worker.pid);
+    json_count(out, "restarts", s->process != NULL, s->process ? s->process->restarts : 0);
+    if (s->worker.found)
+        buf_printf(out, ",\"status_age_seconds\":%.3f", s->worker.age_s);
+    buf_append_str(out, "}");
+}
+
+static void json_tenant(struct buf *out, const struct status_tenant *s)
+{
+    struct lag_unit lag = lag_sum(&s->lag, SIGNAL_COUNT);
+    buf_append_str(out, "{\"tenant\":");
+    json_string(out, slice_str(s->t->id));
+    buf_printf(out, ",\"suspended\":%s", s->t->suspended ? "true" : "false");
+    json_router(out, s);
+    json_count(out, "kafka_records", s->measured, s->in_kafka);
+    json_count(out, "written_items", s->read, status_written(s));
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "written_%s", signal_info[i].name);
+        json_count(out, name, s->read, s->written[i]);
+    }
+    json_count(out, "dlq_records", s->read, s->dlq_records);
+    json_count(out, "lost_records", s->read, s->lost_records);
+    json_count(out, "lag_records", s->measured, lag.records);
+    if (s->measured)
+        buf_printf(out, ",\"lag_seconds\":%.3f", lag.seconds);
+    else
+        buf_append_str(out, ",\"lag_seconds\":null");
+    json_member(out, "kafka_problem", s->measured ? "" : s->kafka_problem.text);
+    json_member(out, "database_problem", s->read ? "" : s->lag.book.problem.text);
+    json_consumer(out, s);
+    json_units(out, &s->lag);
+    buf_append_str(out, "}");
+}
+
+void status_view_json(const struct status *s, struct buf *out)
+{
+    buf_printf(out, "{\"router_reachable\":%s", s->router_problem.text[0] ? "false" : "true");
+    json_member(out, "router_problem", s->router_problem.text);
+    buf_append_str(out, ",\"tenants\":[");
+    for (size_t i = 0; i < s->n; i++) {
+        buf_append_str(out, i ? ",\n" : "");
+        json_tenant(out, &s->tenants[i]);
+    }
+    buf_append_str(out, "]}\n");
+}
