@@ -45,7 +45,7 @@ class Bench:
 
     def system(self, name, compression):
         return System(self.folder / name, brokers=self.kafka.bootstrap, tenants=("acme",),
-                      extra={"router": f'admin = "";', "kafka": f'compression = "{compression}";',
+                      extra={"kafka": f'compression = "{compression}";',
                              "log": 'level = "warn";'})
 
     def topics(self):
