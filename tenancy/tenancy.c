@@ -1,6 +1,5 @@
 #include "tenancy/tenancy.h"
 
-#include "base/fault.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "tenancy/conf_fixed.h"
@@ -112,7 +111,6 @@ static int use(struct tenancy *t, const struct gathering *g, struct errbuf *err)
     free(entries);
     if (next == NULL)
         return -ENOMEM;
-    FAULT_POINT("reload-before-use");
     pthread_mutex_lock(&t->lock);
     struct snapshot *before = t->current;
     t->current = next;

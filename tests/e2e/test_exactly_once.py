@@ -8,6 +8,7 @@ import time
 import pytest
 
 from support.attempts import judge, read_journals, stored
+from support.kafka import Client
 from support.proc import start_tenantry
 from support.system import System
 from support.wait import until
@@ -42,9 +43,6 @@ class Load:
 
     def verdict(self, tenant):
         return judge(read_journals(*self.journals[tenant]), stored(self.system, tenant))
-
-    def sent_since(self, n):
-        return sum(j.stat().st_size for js in self.journals.values() for j in js if j.exists()) > n
 
     def size(self):
         return sum(j.stat().st_size for js in self.journals.values() for j in js if j.exists())
@@ -121,17 +119,29 @@ def test_kill_loop_of_40(tmp_path):
     kill_loop(tmp_path, kills=40, rate=1000)
 
 
-# point, the process it lies in, at which passage it strikes
+def poison(system, n):
+    """A record that can't be decoded, straight into the topic: its worker sends it to the DLQ."""
+    port = (system.folder / "state" / "kafka" / "ports").read_text().split()[0]
+    Client(f"127.0.0.1:{port}").produce("otlp.acme.logs", b"\xff poison %d" % n)
+
+
+def change_keys(system, n):
+    system.issue_key("beta", "--label", f"change {n}")
+
+
+# point, at which passage it strikes, what makes a process pass it if the load does not
 CRASH_POINTS = [
-    ("after_produce_before_answer", 40),
-    ("after_decode", 5),
-    ("inside_transaction", 3),
-    ("after_commit", 3),
-    ("inside_rebalance", 1),
+    ("after_produce_before_answer", 40, None),
+    ("after_decode", 5, None),
+    ("inside_transaction", 3, None),
+    ("after_commit", 3, None),
+    ("after_dlq_ack", 1, poison),
+    ("inside_rebalance", 1, None),
+    ("between_reload_and_use", 1, change_keys),
 ]
 
 
-def crash_loop(tmp_path, point, at, hits, poison=None):
+def crash_loop(tmp_path, point, at, stir, hits):
     """`up` with a fault order that all its processes inherit, until the point was hit so often; then
     without, and the check."""
     faults = tmp_path / "faults"
@@ -144,10 +154,12 @@ def crash_loop(tmp_path, point, at, hits, poison=None):
         system.down()
         system.up(env={"TENANTRY_FAULT": f"{point}:{at}", "TENANTRY_FAULT_DIR": str(faults)},
                   ready=False)
-        if poison:
-            poison(system)
-        until(lambda: len(list(faults.glob(f"{point}.*"))) >= hits, 240,
-              lambda: f"{hits} hits of {point}, so far {len(list(faults.glob(f'{point}.*')))}")
+        hit = lambda: len(list(faults.glob(f"{point}.*")))
+        for n in range(1, hits + 1):
+            if stir:
+                until(lambda: system.http("/readyz")[0] == 200, 60, "readiness between crashes")
+                stir(system, n)
+            until(lambda: hit() >= n, 60, lambda: f"{hits} hits of {point}, so far {hit()}")
         system.process.kill9()
         system.up(ready=False)
         mark = load.size() + 5000
@@ -162,13 +174,13 @@ def crash_loop(tmp_path, point, at, hits, poison=None):
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("point,at", CRASH_POINTS)
-def test_crash_point_short(tmp_path, point, at):
-    crash_loop(tmp_path, point, at, hits=3)
+@pytest.mark.parametrize("point,at,stir", CRASH_POINTS)
+def test_crash_point_short(tmp_path, point, at, stir):
+    crash_loop(tmp_path, point, at, stir, hits=3)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("point,at", CRASH_POINTS)
-def test_crash_point_20_times(tmp_path, point, at):
-    crash_loop(tmp_path, point, at, hits=20)
+@pytest.mark.parametrize("point,at,stir", CRASH_POINTS)
+def test_crash_point_20_times(tmp_path, point, at, stir):
+    crash_loop(tmp_path, point, at, stir, hits=20)
