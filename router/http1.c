@@ -19,8 +19,8 @@
 #include <stdlib.h>
 
 /* What is read after an early answer: to keep the connection, and before it is closed. */
-#define SKIP_BYTES    (256 * 1024)
-#define LINGER_BYTES  (16 * 1024 * 1024)
+#define SKIP_BYTES    UINT64_C(262144)
+#define LINGER_BYTES  UINT64_C(16777216)
 #define LINGER_NS     NS_PER_S        /* without a byte from the client */
 #define LINGER_MAX_NS (30 * NS_PER_S) /* in all */
 /* Bytes of pipelined requests that are taken while one is being worked on. */

@@ -29,7 +29,7 @@ struct address {
     socklen_t len;
 };
 
-/* "0.0.0.0:4317" or "[::]:4318". */
+/* "0.0.0.0:4317", "[::]:4318" or "localhost:0". */
 static int parse_address(const char *text, struct address *ret, struct errbuf *err)
 {
     char host[256];
@@ -44,8 +44,7 @@ static int parse_address(const char *text, struct address *ret, struct errbuf *e
                           text);
     memcpy(host, text, len);
     host[len] = 0;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE};
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(len ? host : NULL, colon + 1, &hints, &found);
     if (rc != 0)
@@ -64,7 +63,7 @@ static in_port_t *port_of(struct address *a)
 
 int listener_open(const struct listen_conf *conf, int port, int *ret_port, struct errbuf *err)
 {
-    struct address a;
+    struct address a = {0};
     int on = 1;
     int rc = parse_address(conf->address, &a, err);
     if (rc < 0)
