@@ -26,16 +26,29 @@ void book_read(struct exporter *x, struct book *ret)
     }
 }
 
+static bool is_of(const struct book_entry *e, const char *cluster, const char *topic)
+{
+    return strcmp(e->topic, topic) == 0 && strcmp(e->cluster, cluster) == 0;
+}
+
 const struct book_entry *book_latest(const struct book *b, const char *cluster, const char *topic,
                                      int32_t partition)
 {
     const struct book_entry *latest = NULL;
     for (const struct book_entry *e = b->entries; e != NULL; e = e->next)
-        if (e->partition == partition && strcmp(e->topic, topic) == 0 &&
-            strcmp(e->cluster, cluster) == 0 &&
+        if (e->partition == partition && is_of(e, cluster, topic) &&
             (latest == NULL || e->p.generation > latest->p.generation))
             latest = e;
     return latest;
+}
+
+uint32_t book_generation(const struct book *b, const char *cluster, const char *topic)
+{
+    uint32_t highest = 0;
+    for (const struct book_entry *e = b->entries; e != NULL; e = e->next)
+        if (is_of(e, cluster, topic) && e->p.generation > highest)
+            highest = e->p.generation;
+    return highest;
 }
 
 void book_release(struct book *b)

@@ -6,7 +6,7 @@
 
 struct book_entry {
     const char *cluster, *topic;
-    int32_t partition;
+    int32_t partition; /* -1: a source that nothing was written to yet */
     struct progress p;
     struct book_entry *next;
 };
@@ -24,6 +24,8 @@ void book_read(struct exporter *x, struct book *ret);
 /* Of several generations the highest is the one that is written. NULL = none. */
 const struct book_entry *book_latest(const struct book *b, const char *cluster, const char *topic,
                                      int32_t partition);
+/* The highest generation of a topic, of whatever partition; 0 = none. */
+uint32_t book_generation(const struct book *b, const char *cluster, const char *topic);
 void book_release(struct book *b);
 
 #endif

@@ -69,8 +69,9 @@ static int find_next(struct kafka_log *log, const char *topic, const struct book
     if (rc < 0)
         return rc;
     u->source = lag_next(readable ? p : NULL, committed, u->low, u->high, &u->next);
-    if (u->source != LAG_DATABASE || u->next == u->high)
-        return 0;
+    bool newest = p->generation == book_generation(b, kafka_log_cluster(log), topic);
+    if (u->source != LAG_DATABASE || (u->next == u->high && newest))
+        return 0; /* a log of as many records in place of the last one is noticed by its worker */
     enum last_record last;
     rc = kafka_log_compare(log, topic, u->partition, u->low, u->high, p, &last, err);
     if (rc == 0 && last == LAST_OTHER) {

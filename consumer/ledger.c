@@ -83,6 +83,8 @@ static struct ledger_unit *unit_current(struct ledger *l, const char *topic, int
 static int take_entry(struct making *m, const struct book_entry *e)
 {
     const char *cluster = kafka_log_cluster(m->log);
+    if (!e->p.known)
+        return 0;
     struct ledger_unit *u = unit_current(m->l, e->topic, e->partition);
     if (u == NULL || book_latest(&m->book, cluster, e->topic, e->partition) != e)
         u = unit_new(m, e->topic, e->partition);
@@ -146,11 +148,16 @@ static int count(struct making *m, const struct ledger_unit *u, int64_t from, in
     return kafka_log_read(m->log, u->topic, u->partition, from, to, count_record, ret, m->err);
 }
 
+static bool is_another_log(const struct ledger_unit *u)
+{
+    return u->db.known && (u->db.next > u->high || u->last == LAST_OTHER);
+}
+
 /* The log may be another one than the database tells of: then all of it waits. */
 static int count_waiting(struct making *m, struct ledger_unit *u)
 {
     struct counting c;
-    bool same = u->db.known && u->db.next <= u->high && u->last != LAST_OTHER;
+    bool same = u->db.known && !is_another_log(u);
     int rc = count(m, u, same ? u->db.next : u->low, u->high, &c);
     u->waiting_records = c.records;
     u->waiting_items = c.items;
@@ -179,17 +186,41 @@ static int count_rows(struct making *m, struct ledger_unit *u)
     return rc;
 }
 
-static int read_log(struct making *m, struct ledger_unit *u)
+/* The worker has begun a new generation of the recreated topic, but this partition has had no
+ * record since: its totals are those of the old log, and nothing of the new one is written. */
+static int set_old_log_aside(struct making *m, struct ledger_unit *u)
+{
+    struct ledger_unit *old = unit_new(m, u->topic, u->partition);
+    if (old == NULL)
+        return no_memory(m);
+    old->db = u->db;
+    u->db = (struct progress){0};
+    u->has_copy = false;
+    u->committed = -1;
+    u->last = LAST_GONE;
+    return 0;
+}
+
+static int look_at_log(struct making *m, struct ledger_unit *u)
 {
     int rc = kafka_log_range(m->log, u->topic, u->partition, &u->low, &u->high, m->err);
     if (rc == 0)
         rc = kafka_log_compare(m->log, u->topic, u->partition, u->low, u->high, &u->db, &u->last,
                                m->err);
+    uint32_t newest = book_generation(&m->book, kafka_log_cluster(m->log), u->topic);
+    if (rc == 0 && is_another_log(u) && u->db.generation < newest)
+        rc = set_old_log_aside(m, u);
+    return rc;
+}
+
+static int read_log(struct making *m, struct ledger_unit *u)
+{
+    int rc = look_at_log(m, u);
     u->in_log = true;
     u->letters_complete = m->letters.complete;
     u->letters =
         letters_count(&m->letters, u->signal, u->db.source, u->partition, u->db.first, u->db.next);
-    bool comparable = u->db.known && u->db.next <= u->high && u->last != LAST_OTHER;
+    bool comparable = u->db.known && !is_another_log(u);
     if (rc == 0 && comparable)
         rc = count_since_baseline(m, u);
     if (rc == 0 && comparable && m->l->recounted)

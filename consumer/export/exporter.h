@@ -55,7 +55,8 @@ struct exporter_ops {
      * (one that was given up half decoded), are left out. After EXPORT_OK unit->before holds the
      * new progress. `err` names database, table and what to do. */
     enum export_result (*write)(struct exporter *x, struct batch *b, struct errbuf *err);
-    /* For ledger and status: calls `each` for every unit of every source. */
+    /* For ledger and status: calls `each` for every unit of every source; for a source without any
+     * (a generation that nothing was written to yet) once, with partition -1 and not known. */
     enum export_result (*each_progress)(struct exporter *x,
                                         void (*each)(void *arg, const char *cluster,
                                                      const char *topic, int32_t partition,

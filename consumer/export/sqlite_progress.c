@@ -23,9 +23,11 @@ static const char make_generation_sql[] =
     "INSERT INTO tenantry_source (cluster, topic, generation, since)"
     " VALUES (?1, ?2, ?3, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')) ON CONFLICT DO NOTHING";
 
-static const char each_sql[] = "SELECT " PROGRESS_COLUMNS ", s.cluster, s.topic, p.kafka_partition"
-                               " FROM tenantry_source s JOIN tenantry_progress p USING (source)"
-                               " ORDER BY s.cluster, s.topic, s.generation, p.kafka_partition";
+static const char each_sql[] =
+    "SELECT " PROGRESS_COLUMNS ", s.cluster, s.topic, ifnull(p.kafka_partition, -1)"
+    " FROM tenantry_source s LEFT JOIN tenantry_progress p"
+    " ON p.source = s.source"
+    " ORDER BY s.cluster, s.topic, s.generation, p.kafka_partition";
 
 /* ?6 ... ?11 are what the batch adds. ?12: where the unit stood, or began. */
 static const char insert_sql[] =
