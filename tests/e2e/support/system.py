@@ -94,7 +94,7 @@ class System:
 
     def down(self, timeout=60):
         if self.process and self.process.alive:
-            self.process.terminate(timeout)
+            return self.process.terminate(timeout)
 
     def http(self, path):
         """Status and body of an admin path; (0, "") when nobody answers."""
@@ -148,6 +148,8 @@ class System:
         return run_tenantry(*self.send_args(tenant, signal, count, protocol), *args,
                             timeout=timeout, check=check)
 
-    def send_args(self, tenant, signal, count, protocol="grpc"):
-        return ["send", "--endpoint", self.endpoint, "--ca", str(self.ca), "--key", self.keys[tenant],
-                "--signal", signal, "--count", str(count), "--protocol", protocol]
+    def send_args(self, tenant, signal, count=None, protocol=None, key=None):
+        args = ["send", "--endpoint", self.endpoint, "--ca", str(self.ca), "--key", key or self.keys[tenant],
+                "--signal", signal]
+        args += ["--count", str(count)] if count is not None else []
+        return args + (["--protocol", protocol] if protocol else [])
