@@ -1,6 +1,7 @@
 """A whole Tenantry in a folder: config, certificates, tenants, keys, `tenantry up`, their databases."""
 
 import json
+import re
 import sqlite3
 import urllib.request
 from pathlib import Path
@@ -95,6 +96,14 @@ class System:
     def down(self, timeout=60):
         if self.process and self.process.alive:
             return self.process.terminate(timeout)
+
+    def end(self, timeout=60):
+        """Ends it, and checks that no process of it ended out of order or had a sanitizer complain."""
+        code = self.process.terminate(timeout)
+        said = self.process.output()
+        bad = [line for line in said.splitlines() if re.search(
+            r"ERROR: \w+Sanitizer|runtime error:|process ended|end=(?!\"exit code 0\")", line)]
+        assert code == 0 and not bad, f"tenantry up ended with {code}\n" + "\n".join(bad)
 
     def http(self, path):
         """Status and body of an admin path; (0, "") when nobody answers."""
