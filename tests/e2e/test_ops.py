@@ -11,6 +11,7 @@ import pytest
 
 from support import otlp_build as build
 from support.proc import run_tenantry
+from support.system import System
 from support.wait import until
 
 SIGNALS = ("traces", "metrics", "logs")
@@ -244,6 +245,24 @@ def test_records_that_expired_after_they_were_written_balance(written):
     assert written.ledger("--recount")["recounted_rows"] == 20
 
 
+def test_books_balance_at_every_moment_of_a_busy_worker(tenant):
+    """Facts are gathered while they move: a finding here would be a false alarm."""
+    batch = [build.logs_request([build.log(f"m{n}")] * 3).SerializeToString() for n in range(200)]
+    batch += [b"\xff"] * 2
+    headers = [("tenantry.items", "3")]
+    tenant.start()
+    for turn in range(12):
+        for partition in (0, 1):
+            tenant.kafka.produce_all(
+                tenant.topic("logs"), batch, headers=headers, partition=partition
+            )
+        books = tenant.ledger("--recount")
+        assert books["balanced"], books
+    tenant.wait_rows(12 * 2 * 600)
+    until(tenant.committed, 30, "the commits")
+    assert tenant.ledger("--recount")["signals"]["logs"]["dead_lettered"] == 12 * 2 * 2 * 3
+
+
 def independent_lag(tenant, next_offsets):
     """Records and seconds behind, from Kafka alone by another client. {(topic, partition): next}"""
     records, oldest = 0, None
@@ -273,6 +292,7 @@ def assert_lag(tenant, next_offsets):
     return found
 
 
+@pytest.mark.sanitize
 def test_lag_while_the_database_is_locked(tenant):
     tenant.logs(5)
     tenant.start()
@@ -351,6 +371,7 @@ def test_status_without_kafka(tenant):
     assert tenant.cli("ledger", "--brokers", "127.0.0.1:1").returncode == 2
 
 
+@pytest.mark.sanitize
 def test_dead_letters(tenant):
     tenant.logs(5)
     for n in range(3):
@@ -397,6 +418,7 @@ def test_a_letter_sent_twice_counts_once(tenant):
     assert tenant.ledger()["balanced"]
 
 
+@pytest.mark.sanitize
 def test_show_of_dead_letters(tenant):
     tenant.put("logs", b"\x0a\x05hello, this is no request", items=2)
     tenant.put("logs", bomb(), partition=1)
@@ -453,6 +475,7 @@ def test_check_of_files(tenant):
     assert len(problems) == 3
 
 
+@pytest.mark.sanitize
 def test_check_of_certificates(tenant):
     config = tenant.folder / "tenantry.conf"
     config.write_text(f'state = "{tenant.folder}/state";\n'
@@ -486,3 +509,37 @@ def test_a_worker_that_hangs_is_told(tenant):
               "the silence is told")
     finally:
         os.kill(tenant.worker.pid, signal.SIGCONT)
+
+
+def test_status_of_a_whole_system(kafka, unique, tmp_path):
+    other = unique + "b"
+    system = System(tmp_path / "system", brokers=kafka.bootstrap, tenants=(unique, other))
+    try:
+        system.up()
+        system.send(unique, "logs", 40)
+        system.send(unique, "traces", 20, protocol="http/protobuf")
+        system.cli("tenant", "suspend", unique)
+        until(lambda: system.send(unique, "logs", 1, check=False).returncode == 1, 30,
+              "refusals of a suspended tenant")
+
+        def of(tenant):
+            tenants = json.loads(system.cli("status", "--json").stdout)["tenants"]
+            return next(t for t in tenants if t["tenant"] == tenant)
+
+        until(lambda: of(unique)["lag_records"] == 0, 30, "everything is written")
+        found = of(unique)
+        assert found["suspended"]
+        assert found["written_items"] == found["accepted_items"] >= 60
+        assert found["written_traces"] == 20
+        assert found["refused"]["suspended"]["requests"] >= 1
+        assert found["consumer"]["state"] == "running"
+        assert found["consumer"]["restarts"] == 0
+        assert of(other)["accepted_items"] in (0, None)
+        os.kill(system.child(f"consumer {unique} "), signal.SIGKILL)
+        until(lambda: of(unique)["consumer"]["restarts"] == 1, 30, "the restart is counted")
+        text = system.cli("status").stdout
+        assert f"{unique}: suspended" in text and "not reachable" not in text
+        assert system.cli("check").returncode == 0
+        assert system.cli("ledger").returncode == 0
+    finally:
+        system.down()
