@@ -9,7 +9,9 @@ struct batch *batch_new(void)
     return calloc(1, sizeof(struct batch));
 }
 
-uint32_t batch_unit_index(struct batch *b, const char *topic, enum signal signal, int32_t partition)
+/* The batch's entry for a unit, made when missing. UINT32_MAX without memory. */
+static uint32_t unit_index(struct batch *b, const char *topic, enum signal signal,
+                           int32_t partition)
 {
     for (size_t i = 0; i < b->n_units; i++)
         if (b->units[i].partition == partition && strcmp(b->units[i].topic, topic) == 0)
@@ -23,16 +25,28 @@ uint32_t batch_unit_index(struct batch *b, const char *topic, enum signal signal
     return (uint32_t)b->n_units++;
 }
 
-struct batch_record *batch_add(struct batch *b, uint32_t unit, rd_kafka_message_t *message)
+static bool has_room(struct batch *b)
 {
-    if (b->n_records == b->records_capacity) {
-        size_t capacity = b->records_capacity ? b->records_capacity * 2 : 64;
-        struct batch_record *records = realloc(b->records, capacity * sizeof(*records));
-        if (records == NULL)
-            return NULL;
-        b->records = records;
-        b->records_capacity = capacity;
-    }
+    if (b->n_records < b->records_capacity)
+        return true;
+    size_t capacity = b->records_capacity ? b->records_capacity * 2 : 64;
+    struct batch_record *records = realloc(b->records, capacity * sizeof(*records));
+    if (records == NULL)
+        return false;
+    b->records = records;
+    b->records_capacity = capacity;
+    return true;
+}
+
+struct batch_record *batch_add(struct batch *b, const char *topic, enum signal signal,
+                               int32_t partition, rd_kafka_message_t *message)
+{
+    size_t n_units = b->n_units;
+    uint32_t unit = has_room(b) ? unit_index(b, topic, signal, partition) : UINT32_MAX;
+    if (unit == UINT32_MAX)
+        return NULL;
+    b->undo.n_units = n_units;
+    b->undo.next = b->units[unit].next;
     struct batch_record *r = &b->records[b->n_records++];
     *r = (struct batch_record){
         .unit = unit,
@@ -44,6 +58,13 @@ struct batch_record *batch_add(struct batch *b, uint32_t unit, rd_kafka_message_
     };
     b->units[unit].next = message->offset + 1;
     return r;
+}
+
+void batch_take_back(struct batch *b)
+{
+    struct batch_record *r = &b->records[--b->n_records];
+    b->units[r->unit].next = b->undo.next;
+    b->n_units = b->undo.n_units; /* the entry that was made for it is the last one */
 }
 
 void batch_reset(struct batch *b)

@@ -61,7 +61,7 @@ struct batch_unit {
     int32_t partition;
     struct progress before; /* as the database has it: compare-and-set on before.next */
     int64_t next;           /* after this batch */
-    uint64_t lost;          /* offsets skipped because they are gone */
+    uint64_t lost;          /* offsets skipped before a record of this batch: they are gone */
     bool fenced;            /* write() found another writer: nothing of this unit was written */
 };
 
@@ -71,6 +71,10 @@ struct batch {
     size_t n_records, records_capacity;
     struct batch_unit *units;
     size_t n_units;
+    struct { /* for batch_take_back: as it was before the last batch_add */
+        size_t n_units;
+        int64_t next;
+    } undo;
     uint64_t rows, bytes; /* bytes: payloads + arena, against consumer.memory */
     uint64_t opened_ns;   /* monotonic, of the first record */
     void *encoded;        /* the exporter's own form of the rows (ops->rows_*) */
@@ -81,13 +85,14 @@ uint32_t record_checksum(struct slice key, struct slice value);
 
 /* An empty batch, or NULL without memory. Free by batch_free. */
 struct batch *batch_new(void);
-/* The batch's entry for a unit, made when missing (`topic` is borrowed for the batch's life).
- * UINT32_MAX without memory. */
-uint32_t batch_unit_index(struct batch *b, const char *topic, enum signal signal,
-                          int32_t partition);
-/* Takes the message into the batch (it is destroyed with the batch's content). NULL without memory:
- * the message stays the caller's. */
-struct batch_record *batch_add(struct batch *b, uint32_t unit, rd_kafka_message_t *message);
+/* Takes the message into the batch (it is destroyed with the batch's content), as the next record
+ * of its unit, whose entry is made when missing (`topic` is borrowed for the batch's life). NULL
+ * without memory: the message stays the caller's. */
+struct batch_record *batch_add(struct batch *b, const char *topic, enum signal signal,
+                               int32_t partition, rd_kafka_message_t *message);
+/* Undoes the last batch_add: the message is the caller's again. Rows that were made of it have a
+ * record number that is not below n_records any more, and write() leaves them out. */
+void batch_take_back(struct batch *b);
 /* Empties it, destroys the messages, keeps some memory. `encoded` must have been freed. */
 void batch_reset(struct batch *b);
 void batch_free(struct batch *b); /* NULL is fine */

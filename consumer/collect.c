@@ -72,14 +72,6 @@ static void dead_by_decode(struct batch *b, struct batch_record *r, const struct
     }
 }
 
-/* Takes the record back out of the batch: its rows, if some were made, have a number that is not
- * below n_records any more, and write() leaves them out. */
-static void give_up(struct batch *b, uint32_t unit)
-{
-    struct batch_record *r = &b->records[--b->n_records];
-    b->units[unit].next = r->offset;
-}
-
 static enum decode_status decode(struct batch *b, struct exporter *x, enum signal signal,
                                  const struct record_headers *h, const struct record_conf *limits,
                                  struct decode_result *d)
@@ -102,16 +94,12 @@ enum collect_result collect(struct batch *b, struct exporter *x, const struct te
     if (h.version > RECORD_VERSION)
         return COLLECT_NEW_VERSION;
     bool alone = b->n_records == 0;
-    if (alone) {
+    b->arena.ceiling = alone ? ceiling * 3 : ceiling;
+    if (alone)
         b->opened_ns = clock_mono_ns();
-        b->arena.ceiling = ceiling * 3;
+    if (b->encoded == NULL)
         b->encoded = x->ops->rows_new(x, &b->arena);
-    } else {
-        b->arena.ceiling = ceiling;
-    }
-    uint32_t unit = batch_unit_index(b, topic, signal, partition);
-    struct batch_record *r =
-        unit == UINT32_MAX || b->encoded == NULL ? NULL : batch_add(b, unit, message);
+    struct batch_record *r = b->encoded ? batch_add(b, topic, signal, partition, message) : NULL;
     if (r == NULL)
         return COLLECT_FULL;
     struct decode_result d = {0};
@@ -121,7 +109,7 @@ enum collect_result collect(struct batch *b, struct exporter *x, const struct te
         enum decode_status status = decode(b, x, signal, &h, limits, &d);
         if (status == DECODE_NO_MEMORY || status == DECODE_ROW_REFUSED) {
             if (!alone) {
-                give_up(b, unit);
+                batch_take_back(b);
                 return COLLECT_FULL;
             }
             dead_by_decode(b, r, &h, DECODE_NO_MEMORY, &d, limits);

@@ -18,6 +18,8 @@ struct dlq {
     const struct conf *conf;
     char *brokers;
     const struct tenant *tenant;
+    bool (*cancelled)(void *arg); /* of the dlq_send under way */
+    void *arg;
     unsigned waiting; /* delivery reports to come */
     rd_kafka_resp_err_t error;
 };
@@ -28,9 +30,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     struct dlq *d = opaque;
     struct batch_record *r = message->_private;
     d->waiting--;
-    rd_kafka_resp_err_t error = kafka_delivery_error(message);
-    if (error)
-        d->error = error;
+    if (message->err)
+        d->error = message->err;
     else
         r->dlq_confirmed = true;
 }
@@ -42,11 +43,14 @@ static int producer_open(struct dlq *d, struct errbuf *err)
         kafka_client_conf(&d->conf->kafka, d->brokers, KAFKA_PRODUCER, "tenantry-dlq", err);
     if (kc == NULL)
         return -EINVAL;
-    static const char *const settings[][2] = {{"enable.idempotence", "true"},
-                                              {"acks", "all"},
-                                              {"linger.ms", "2"},
-                                              {"message.timeout.ms", "15000"},
-                                              {"compression.type", "lz4"}};
+    static const char *const settings[][2] = {
+        {"enable.idempotence", "true"},
+        {"acks", "all"},
+        {"linger.ms", "2"},
+        {"message.timeout.ms", "15000"},
+        /* a topic that is missing is told soon, by its name */
+        {"topic.metadata.propagation.max.ms", "2000"},
+        {"compression.type", "lz4"}};
     char largest[32];
     snprintf(largest, sizeof(largest), "%" PRIu64, d->conf->record.max_bytes + 2 * 1024 * 1024);
     if (rd_kafka_conf_set(kc, "message.max.bytes", largest, reason, sizeof(reason)) !=
@@ -110,12 +114,20 @@ static void add_reason(rd_kafka_headers_t *headers, const struct batch_record *r
     header_text(headers, "__connect.errors.connector.name", t->group);
     header_text(headers, "__connect.errors.exception.class.name", r->error_code);
     header_text(headers, DLQ_H_ERROR_TEXT, r->error_text);
-    header_text(headers, RECORD_H_TENANT, t->id);
     header_text(headers, DLQ_H_ORIGIN, origin);
     header_text(headers, DLQ_H_ERROR_CLASS, r->error_class);
     header_text(headers, DLQ_H_ERROR_CODE, r->error_code);
     header_number(headers, DLQ_H_ATTEMPTS, r->attempts);
     header_number(headers, DLQ_H_FAILED_AT, clock_wall_ns());
+}
+
+/* A record that another tenant's header made a dead letter keeps it. */
+static void add_tenant(rd_kafka_headers_t *headers, const struct tenant *t)
+{
+    const void *value;
+    size_t size;
+    if (rd_kafka_header_get_last(headers, RECORD_H_TENANT, &value, &size))
+        header_text(headers, RECORD_H_TENANT, t->id);
 }
 
 static rd_kafka_resp_err_t produce(struct dlq *d, struct batch_record *r,
@@ -126,6 +138,7 @@ static rd_kafka_resp_err_t produce(struct dlq *d, struct batch_record *r,
     rd_kafka_message_headers((rd_kafka_message_t *)m, &original);
     headers = original ? rd_kafka_headers_copy(original) : rd_kafka_headers_new(16);
     add_reason(headers, r, u, d->tenant);
+    add_tenant(headers, d->tenant);
     rd_kafka_resp_err_t e =
         rd_kafka_producev(d->rk, RD_KAFKA_V_TOPIC(d->tenant->dlq_topic),
                           RD_KAFKA_V_KEY(m->key, m->key_len), RD_KAFKA_V_VALUE(m->payload, m->len),
@@ -138,15 +151,15 @@ static rd_kafka_resp_err_t produce(struct dlq *d, struct batch_record *r,
     return e;
 }
 
-/* Serves delivery reports until fewer than `most` are awaited. False when none came for too long.
- */
+/* Serves delivery reports until no more than `most` are awaited. False when none came for too long,
+ * or when it is no longer wanted. */
 static bool drain(struct dlq *d, unsigned most)
 {
     uint64_t last = clock_mono_ns();
     while (d->waiting > most) {
         if (rd_kafka_poll(d->rk, POLL_MS) > 0)
             last = clock_mono_ns();
-        else if (clock_mono_ns() - last > ACK_TIMEOUT_MS * NS_PER_MS)
+        else if (clock_mono_ns() - last > ACK_TIMEOUT_MS * NS_PER_MS || d->cancelled(d->arg))
             return false;
     }
     return true;
@@ -167,9 +180,9 @@ static void producer_close(struct dlq *d)
     d->rk = NULL;
 }
 
-int dlq_send(struct dlq *d, struct batch *b, struct errbuf *err)
+/* Hands all that are not confirmed to the producer; what went wrong is in d->error. */
+static int produce_dead(struct dlq *d, struct batch *b, struct errbuf *err)
 {
-    bool all = true;
     d->error = RD_KAFKA_RESP_ERR_NO_ERROR;
     for (size_t i = 0; i < b->n_records; i++) {
         struct batch_record *r = &b->records[i];
@@ -185,20 +198,36 @@ int dlq_send(struct dlq *d, struct batch *b, struct errbuf *err)
             break;
         }
     }
-    if (d->rk == NULL)
-        return 0;
-    if (!drain(d, 0))
-        d->error = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    return 0;
+}
+
+static bool all_confirmed(const struct batch *b)
+{
     for (size_t i = 0; i < b->n_records; i++)
-        all = all && (b->records[i].fate != RECORD_DEAD || b->records[i].dlq_confirmed);
-    if (all)
+        if (b->records[i].fate == RECORD_DEAD && !b->records[i].dlq_confirmed)
+            return false;
+    return true;
+}
+
+int dlq_send(struct dlq *d, struct batch *b, bool (*cancelled)(void *arg), void *arg,
+             struct errbuf *err)
+{
+    d->cancelled = cancelled;
+    d->arg = arg;
+    int rc = produce_dead(d, b, err);
+    if (rc < 0)
+        return rc;
+    if (d->rk != NULL && !drain(d, 0))
+        d->error = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    if (all_confirmed(b))
         return 0;
+    const char *reason = rd_kafka_err2str(d->error); /* before the purge leaves its own */
     producer_close(d);
     return errbuf_set(
         err, EIO,
         "tenant %s: dead letters are not acknowledged by topic %s: %s; nothing behind them is "
         "written until they are",
-        d->tenant->id, d->tenant->dlq_topic, rd_kafka_err2str(d->error));
+        d->tenant->id, d->tenant->dlq_topic, reason);
 }
 
 void dlq_free(struct dlq *d)

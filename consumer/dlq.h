@@ -13,10 +13,11 @@ struct dlq;
 struct dlq *dlq_new(const struct conf *conf, const char *brokers, const struct tenant *t,
                     struct errbuf *err);
 /* Produces a dead letter for each RECORD_DEAD of the batch that is not confirmed yet, and waits for
- * Kafka's acknowledgements. 0 = all are confirmed (their dlq_confirmed is set); negative with a
- * sentence: those that are confirmed are marked, the rest may be tried again (a copy has the same
- * tenantry.origin and is counted once). */
-int dlq_send(struct dlq *d, struct batch *b, struct errbuf *err);
+ * Kafka's acknowledgements, or until `cancelled` says true (asked ten times a second). 0 = all are
+ * confirmed (their dlq_confirmed is set); negative with a sentence: those that are confirmed are
+ * marked, the rest may be tried again (a copy has the same tenantry.origin and is counted once). */
+int dlq_send(struct dlq *d, struct batch *b, bool (*cancelled)(void *arg), void *arg,
+             struct errbuf *err);
 void dlq_free(struct dlq *d); /* NULL is fine */
 
 #endif

@@ -11,7 +11,6 @@ struct own_kafka {
     char classpath[2048];
     char brokers[64]; /* "127.0.0.1:PORT" */
     char log[2112];   /* what it prints */
-    char heap_option[32];
     char log_option[2200];
     char properties[2112];
     const char *argv[16]; /* for child_start */

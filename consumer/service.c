@@ -45,6 +45,7 @@ static void start(struct service *s)
         return;
     }
     s->pid = pid;
+    s->restart = false;
     s->state = SERVICE_RUNNING;
     s->started_ns = clock_mono_ns();
     log_event(LOG_INFO, "process started", log_str("process", s->name), log_i64("pid", pid));
@@ -66,7 +67,6 @@ static void ended(struct service *s, int status)
     s->state = s->wanted ? SERVICE_WAITING : SERVICE_STOPPED;
     s->due_ns = now;
     if (asked) {
-        s->restart = false;
         log_event(LOG_INFO, "process stopped", log_str("process", s->name),
                   log_str("end", s->last_end));
         return;

@@ -38,6 +38,15 @@ static void tell_failure(struct writer *w, enum writer_phase phase, const char *
     pthread_mutex_unlock(&w->lock);
 }
 
+static bool is_cancelled(void *arg)
+{
+    struct writer *w = arg;
+    pthread_mutex_lock(&w->lock);
+    bool cancelled = w->cancel || w->stop;
+    pthread_mutex_unlock(&w->lock);
+    return cancelled;
+}
+
 /* Sleeps unless the job is cancelled; false = cancelled. */
 static bool pause_ns(struct writer *w, uint64_t ns)
 {
@@ -115,13 +124,14 @@ static enum export_result write_once(struct writer *w, struct batch *b, struct e
 {
     uint64_t dead = dead_unconfirmed(b);
     if (dead > 0) {
-        if (dlq_send(w->dlq, b, err) < 0)
+        if (dlq_send(w->dlq, b, is_cancelled, w, err) < 0)
             return EXPORT_TRANSIENT;
         pthread_mutex_lock(&w->lock);
         w->view.dead_letters += dead;
         pthread_mutex_unlock(&w->lock);
         FAULT_POINT("after_dlq_ack");
     }
+    FAULT_POINT("before_write");
     enum export_result rc = w->ops->prepare(w->x, err);
     return rc == EXPORT_OK ? w->ops->write(w->x, b, err) : rc;
 }
