@@ -1,13 +1,16 @@
 #include "consumer/session.h"
 
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "tenancy/topics.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define METADATA_FORMAT                                                                            \
     "tnt1 source=%" PRIu32 " generation=%" PRIu32 " first=%" PRId64 " records=%" PRIu64            \
@@ -17,6 +20,10 @@
     "tnt1 source=%" SCNu32 " generation=%" SCNu32 " first=%" SCNd64 " records=%" SCNu64            \
     " items=%" SCNu64 " dropped=%" SCNu64 " dlq_records=%" SCNu64 " dlq_items=%" SCNu64            \
     " lost=%" SCNu64
+
+#define LEAVE_WAIT_MS  3000
+#define DESTROY_WAIT_S 3
+#define LEAVE_POLL_MS  50
 
 void progress_to_metadata(const struct progress *p, char *out, size_t size)
 {
@@ -65,14 +72,20 @@ static void units_make(struct session *s, const rd_kafka_topic_partition_list_t 
     }
 }
 
+static bool fetches(const struct unit *u)
+{
+    return u->state == UNIT_VERIFYING || u->state == UNIT_RUNNING;
+}
+
 /* Moves every partition's records from the consumer queue to ours, so that group events are served
  * even while no record can be taken. librdkafka forgets it, at a time of its own, when fetching is
  * stopped and started again: session_serve says it again on every turn. */
 static void forward_records(struct session *s)
 {
     for (size_t i = 0; i < s->n_units; i++) {
+        const struct unit *u = &s->units[i];
         rd_kafka_queue_t *q =
-            rd_kafka_queue_get_partition(s->rk, s->units[i].topic, s->units[i].partition);
+            fetches(u) ? rd_kafka_queue_get_partition(s->rk, u->topic, u->partition) : NULL;
         if (q == NULL)
             continue;
         rd_kafka_queue_forward(q, s->records);
@@ -80,34 +93,28 @@ static void forward_records(struct session *s)
     }
 }
 
-static bool fetches(const struct unit *u)
-{
-    return u->state == UNIT_VERIFYING || u->state == UNIT_RUNNING;
-}
-
+/* Only what is to be fetched is assigned. To assign the others at a logical offset and pause them
+ * would be a trap: the broker's late answer for that offset moves the position that was set
+ * meanwhile (librdkafka 2.0). */
 void session_place(struct session *s)
 {
-    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new((int)s->n_units);
-    rd_kafka_topic_partition_list_t *held = rd_kafka_topic_partition_list_new((int)s->n_units);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)s->n_units);
     for (size_t i = 0; i < s->n_units; i++) {
         struct unit *u = &s->units[i];
-        rd_kafka_topic_partition_list_add(all, u->topic, u->partition)->offset =
-            fetches(u) ? unit_fetch_offset(u) : RD_KAFKA_OFFSET_END;
-        if (!fetches(u))
-            rd_kafka_topic_partition_list_add(held, u->topic, u->partition);
+        if (fetches(u))
+            rd_kafka_topic_partition_list_add(list, u->topic, u->partition)->offset =
+                unit_fetch_offset(u);
         u->restart = false;
     }
-    rd_kafka_assign(s->rk, all);
-    rd_kafka_resume_partitions(s->rk, all);
-    rd_kafka_pause_partitions(s->rk, held);
-    rd_kafka_topic_partition_list_destroy(all);
-    rd_kafka_topic_partition_list_destroy(held);
+    forward_records(s);
+    rd_kafka_assign(s->rk, list);
+    rd_kafka_topic_partition_list_destroy(list);
 }
 
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
                          rd_kafka_topic_partition_list_t *list, void *opaque)
 {
-    struct session *s = opaque;
+    struct session *s = ((struct session_signs *)opaque)->session;
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         units_make(s, list);
         FAULT_POINT("inside_rebalance");
@@ -124,7 +131,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
     (void)rk;
-    struct session *s = opaque;
+    struct session *s = ((struct session_signs *)opaque)->session;
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         char text[200];
         rd_kafka_resp_err_t e = rd_kafka_fatal_error(s->rk, text, sizeof(text));
@@ -135,6 +142,25 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
         s->brokers_gone = true;
     log_repeated(LOG_WARN, "Kafka client reports a problem", rd_kafka_err2name(code),
                  log_str("error", rd_kafka_err2name(code)), log_str("reason", reason));
+}
+
+/* A connection ends: whoever answers at that address next may be another cluster. */
+static int on_close_socket(int fd, void *opaque)
+{
+    struct session_signs *signs = opaque;
+    atomic_store(&signs->broken, true);
+    return close(fd);
+}
+
+/* librdkafka 2.0 does not tell the application that a partition could not be fetched, but its log
+ * does; the line comes before any record that is fetched afterwards. */
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    if (strcmp(facility, "BROKERUA") == 0 && rk != NULL) {
+        struct session_signs *signs = rd_kafka_opaque(rk);
+        atomic_store(&signs->broken, true);
+    }
+    kafka_client_log(rk, level, facility, text);
 }
 
 static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
@@ -153,12 +179,15 @@ static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, 
                                     const struct tenant *t, const char *instance,
                                     struct errbuf *err)
 {
-    char client_id[128], queued_kb[32], reason[256];
+    char client_id[128], queued_kb[32], debug[256] = "", reason[256];
+    size_t debug_size = sizeof(debug) - sizeof(",topic");
     snprintf(client_id, sizeof(client_id), "tenantry-consumer-%s", t->id);
     snprintf(queued_kb, sizeof(queued_kb), "%" PRIu64, conf->consumer.memory / 4 / 1024);
     rd_kafka_conf_t *kc = kafka_client_conf(&conf->kafka, brokers, KAFKA_CONSUMER, client_id, err);
     if (kc == NULL)
         return NULL;
+    rd_kafka_conf_get(kc, "debug", debug, &debug_size); /* what the config asks for, and: */
+    strcat(debug, debug[0] ? ",topic" : "topic");
     const char *const settings[][2] = {
         {"group.id", t->group},
         {"group.instance.id", instance},
@@ -173,6 +202,7 @@ static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, 
         {"check.crcs", "true"},
         {"fetch.wait.max.ms", "100"},
         {"fetch.error.backoff.ms", "100"},
+        {"debug", debug}, /* for on_log */
     };
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
         if (rd_kafka_conf_set(kc, settings[i][0], settings[i][1], reason, sizeof(reason)) !=
@@ -184,7 +214,9 @@ static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, 
     rd_kafka_conf_set_rebalance_cb(kc, on_rebalance);
     rd_kafka_conf_set_error_cb(kc, on_error);
     rd_kafka_conf_set_offset_commit_cb(kc, on_commit);
-    rd_kafka_conf_set_opaque(kc, s);
+    rd_kafka_conf_set_log_cb(kc, on_log);
+    rd_kafka_conf_set_closesocket_cb(kc, on_close_socket);
+    rd_kafka_conf_set_opaque(kc, s->signs);
     return kc;
 }
 
@@ -204,6 +236,9 @@ static int make_client(struct session *s, const struct conf *conf, const char *b
                        const struct tenant *t, const char *instance, struct errbuf *err)
 {
     char reason[256];
+    if (s->signs == NULL && (s->signs = calloc(1, sizeof(*s->signs))) == NULL)
+        return errbuf_set(err, ENOMEM, "out of memory");
+    s->signs->session = s;
     rd_kafka_conf_t *kc = client_conf(s, conf, brokers, t, instance, err);
     if (kc == NULL)
         return -EINVAL;
@@ -231,6 +266,14 @@ static char *ask_cluster_id(struct session *s, int timeout_ms)
     return copy;
 }
 
+int session_same_cluster(struct session *s, int timeout_ms)
+{
+    char *id = ask_cluster_id(s, timeout_ms);
+    int same = id == NULL ? -EAGAIN : strcmp(id, s->cluster) == 0;
+    free(id);
+    return same;
+}
+
 int session_open(struct session *s, const struct conf *conf, const char *brokers,
                  const struct tenant *t, const char *instance, int timeout_ms, struct errbuf *err)
 {
@@ -238,6 +281,7 @@ int session_open(struct session *s, const struct conf *conf, const char *brokers
     if (rc < 0)
         return rc;
     s->cluster = ask_cluster_id(s, timeout_ms);
+    session_serve(s, 0); /* what the client tells meanwhile must not pile up */
     if (s->cluster == NULL)
         return errbuf_set(err, EAGAIN, "Kafka at %s does not answer", brokers);
     rc = subscribe(s, t, err);
@@ -276,7 +320,7 @@ struct unit *session_unit(struct session *s, const char *topic, int32_t partitio
     return NULL;
 }
 
-void session_commit(struct session *s, const struct unit *const *units, size_t n, bool wait)
+void session_commit(struct session *s, const struct unit *const *units, size_t n)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)n);
     for (size_t i = 0; i < n; i++) {
@@ -290,36 +334,79 @@ void session_commit(struct session *s, const struct unit *const *units, size_t n
         p->metadata = strdup(text); /* freed with the list */
         p->metadata_size = p->metadata ? strlen(text) : 0;
     }
-    if (list->cnt > 0) {
-        rd_kafka_resp_err_t e = rd_kafka_commit(s->rk, list, !wait);
-        if (e && wait)
-            on_commit(s->rk, e, list, s);
-    }
+    if (list->cnt > 0)
+        rd_kafka_commit(s->rk, list, 1); /* on_commit tells how it went */
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-int session_watermarks(struct session *s, const struct unit *u, int64_t *low, int64_t *high)
+int session_watermarks(struct session *s, struct unit *u, int timeout_ms, int64_t *low,
+                       int64_t *high)
 {
-    return rd_kafka_query_watermark_offsets(s->rk, u->topic, u->partition, low, high, 2000)
-               ? -EAGAIN
-               : 0;
+    if (rd_kafka_query_watermark_offsets(s->rk, u->topic, u->partition, low, high, timeout_ms))
+        return -EAGAIN;
+    u->end = *high;
+    return 0;
 }
 
-void session_close(struct session *s, bool leave)
+/* A broker that does not answer is not waited for: its coordinator notices by itself. */
+static void leave_group(struct session *s)
 {
-    if (s->rk != NULL) {
-        if (leave)
-            rd_kafka_consumer_close(s->rk);
-        for (rd_kafka_message_t *m;
-             s->records && (m = rd_kafka_consume_queue(s->records, 0)) != NULL;)
-            rd_kafka_message_destroy(m);
-        if (s->records != NULL)
-            rd_kafka_queue_destroy(s->records);
-        rd_kafka_destroy_flags(s->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-    }
+    uint64_t due = clock_mono_ns() + LEAVE_WAIT_MS * NS_PER_MS;
+    rd_kafka_queue_t *q = rd_kafka_queue_new(s->rk);
+    rd_kafka_error_t *e = rd_kafka_consumer_close_queue(s->rk, q);
+    while (e == NULL && !rd_kafka_consumer_closed(s->rk) && clock_mono_ns() < due)
+        rd_kafka_queue_poll_callback(q, LEAVE_POLL_MS);
+    rd_kafka_error_destroy(e);
+    rd_kafka_queue_destroy(q);
+}
+
+static void *destroy_main(void *rk)
+{
+    rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+/* On a thread of its own, because it may wait for ever. False when it does. */
+static bool destroy_client(struct session *s)
+{
+    pthread_t thread;
+    struct timespec until;
+    if (pthread_create(&thread, NULL, destroy_main, s->rk) != 0)
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += DESTROY_WAIT_S;
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+        return true;
+    pthread_detach(thread);
+    return false;
+}
+
+static void drop_records(struct session *s)
+{
+    rd_kafka_message_t *m;
+    while ((m = rd_kafka_consume_queue(s->records, 0)) != NULL)
+        rd_kafka_message_destroy(m);
+    rd_kafka_queue_destroy(s->records);
+}
+
+bool session_broke(struct session *s)
+{
+    return s->signs != NULL && atomic_exchange(&s->signs->broken, false);
+}
+
+bool session_close(struct session *s, bool leave)
+{
+    bool closed = true;
+    if (s->rk != NULL && leave)
+        leave_group(s);
+    if (s->records != NULL)
+        drop_records(s);
+    if (s->rk != NULL)
+        closed = destroy_client(s);
+    if (closed)
+        free(s->signs);
     units_free(s);
     free(s->cluster);
-    s->cluster = NULL;
-    s->rk = NULL;
-    s->records = NULL;
+    *s = (struct session){0};
+    return closed;
 }

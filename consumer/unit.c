@@ -6,13 +6,23 @@
 #define DOUBTS_TO_CONCLUDE 3
 #define DOUBT_PAUSE_NS                                                                             \
     (700 * NS_PER_MS) /* a leader that has just started may not know its end yet */
+#define VERIFY_PATIENCE_NS (2 * NS_PER_S)
+
+const char *const unit_state_name[UNIT_STATE_COUNT] = {
+#define ROW(id, name) name,
+    UNIT_STATES(ROW)
+#undef ROW
+};
 
 void unit_loaded(struct unit *u, const struct progress *p)
 {
     u->progress = *p;
     u->lost = 0;
     u->doubts = 0;
+    u->doubt_due_ns = 0;
     u->gap_seen = 0;
+    u->end = 0;
+    u->parked_since = 0;
     u->restart = true;
     if (p->known && p->next > p->first) {
         u->state = UNIT_VERIFYING;
@@ -94,6 +104,20 @@ static enum unit_take gap(struct unit *u, int64_t offset, int64_t low)
     return UNIT_TAKE;
 }
 
+/* The first record of this generation that we see. One from further behind in the log is a stale
+ * one, unless it comes again. */
+static bool begin(struct unit *u, int64_t offset, int64_t low)
+{
+    if (low >= 0 && low < offset && u->gap_seen != offset) {
+        u->gap_seen = offset;
+        u->restart = true;
+        return false;
+    }
+    u->progress.first = u->progress.next = offset;
+    u->read_next = offset;
+    return true;
+}
+
 enum unit_take unit_record(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum,
                            int64_t low)
 {
@@ -104,10 +128,8 @@ enum unit_take unit_record(struct unit *u, int64_t offset, int64_t timestamp, ui
         return UNIT_SKIP;
     if (take != UNIT_TAKE)
         return take;
-    if (u->read_next == UNIT_READ_ANY) { /* the first record of this generation that we see */
-        u->progress.first = u->progress.next = offset;
-        u->read_next = offset;
-    }
+    if (u->read_next == UNIT_READ_ANY && !begin(u, offset, low))
+        return UNIT_RESTART;
     if (offset < u->read_next)
         return UNIT_SKIP; /* stale: fetched before the position was set */
     if (offset > u->read_next) {
@@ -131,11 +153,27 @@ bool unit_out_of_range(struct unit *u, uint64_t now_ns)
     return false;
 }
 
+bool unit_wants_watermarks(struct unit *u, uint64_t now_ns)
+{
+    if (u->state == UNIT_VERIFYING && u->doubt_due_ns == 0)
+        u->doubt_due_ns = now_ns + VERIFY_PATIENCE_NS;
+    return (u->state == UNIT_VERIFYING || u->state == UNIT_DOUBTFUL) && now_ns >= u->doubt_due_ns;
+}
+
+void unit_watermarks_unknown(struct unit *u, uint64_t now_ns)
+{
+    u->doubt_due_ns = now_ns + DOUBT_PAUSE_NS;
+}
+
 void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns)
 {
+    const struct progress *p = &u->progress;
+    if (u->state == UNIT_VERIFYING && high < p->next)
+        u->state = UNIT_DOUBTFUL;
+    else if (u->state == UNIT_VERIFYING)
+        u->doubt_due_ns = now_ns + VERIFY_PATIENCE_NS;
     if (u->state != UNIT_DOUBTFUL)
         return;
-    const struct progress *p = &u->progress;
     if (high < p->next) {
         u->doubt_due_ns = now_ns + DOUBT_PAUSE_NS;
         if (++u->doubts >= DOUBTS_TO_CONCLUDE)

@@ -1,26 +1,33 @@
 /* A unit as the poll thread sees it: one partition of one of the tenant's topics, from assignment
  * to revocation, and the question where to read on (DESIGN §5: a source is (cluster, topic,
- * generation)).
- *
- *   LOADING       the database is asked for the unit's progress; nothing is fetched
- *   VERIFYING     reading begins at next-1: is the last written record still the one in Kafka?
- *   DOUBTFUL      Kafka says that this offset does not exist: asked again before anything is
- * concluded REGENERATING  it is another log: the database makes a new generation, reading begins at
- * the start RUNNING       records go into batches PARKED        a record of a newer contract
- * version stands here: a person must upgrade the worker */
+ * generation)). */
 #ifndef CONSUMER_UNIT_H
 #define CONSUMER_UNIT_H
 
 #include "consumer/batch.h"
 
+/* id, name */
+#define UNIT_STATES(ROW)                                                                           \
+    /* the database is asked for the unit's progress; nothing is fetched */                        \
+    ROW(LOADING, "loading")                                                                        \
+    /* reading begins at next-1: is the last written record still the one in Kafka? */             \
+    ROW(VERIFYING, "verifying")                                                                    \
+    /* Kafka says that this offset does not exist: asked again before anything is concluded */     \
+    ROW(DOUBTFUL, "doubtful")                                                                      \
+    /* it is another log: the database makes a new generation, reading begins at the start */      \
+    ROW(REGENERATING, "regenerating")                                                              \
+    /* records go into batches */                                                                  \
+    ROW(RUNNING, "running")                                                                        \
+    /* a record of a newer contract version stands here: a person must upgrade the worker */       \
+    ROW(PARKED, "parked")
+
 enum unit_state {
-    UNIT_LOADING,
-    UNIT_VERIFYING,
-    UNIT_DOUBTFUL,
-    UNIT_REGENERATING,
-    UNIT_RUNNING,
-    UNIT_PARKED,
+#define ROW(id, name) UNIT_##id,
+    UNIT_STATES(ROW)
+#undef ROW
+        UNIT_STATE_COUNT
 };
+extern const char *const unit_state_name[UNIT_STATE_COUNT];
 
 #define UNIT_READ_ANY (-1) /* read_next: the first record that comes */
 
@@ -34,10 +41,11 @@ struct unit {
     int64_t read_next;        /* the next offset expected from Kafka, or UNIT_READ_ANY */
     uint64_t lost;            /* offsets known to be gone, to be counted with the next record */
     unsigned doubts;          /* times the doubt was confirmed */
-    uint64_t doubt_due_ns;    /* when to ask again */
+    uint64_t doubt_due_ns;    /* when to ask for the log's bounds; 0 = not set */
+    int64_t end;              /* of the log, when it was asked for last; 0 = never */
     int64_t gap_seen;         /* a gap in front of this offset was seen once; 0 = none */
-    int64_t writing_since,
-        open_since; /* Kafka time (ms) of the oldest record being written / collected; 0 = none */
+    /* Kafka time (ms) of the oldest record being written, collected, or parked at; 0 = none */
+    int64_t writing_since, open_since, parked_since;
 };
 
 enum unit_take {
@@ -58,8 +66,13 @@ enum unit_take unit_record(struct unit *u, int64_t offset, int64_t timestamp, ui
  * the worker must finish what is being written, drop the open batch and load the progress again
  * first. */
 bool unit_out_of_range(struct unit *u, uint64_t now_ns);
-/* DOUBTFUL: the log is [low, high). Concludes after three equal answers, else asks again later. */
+/* Whether the log's bounds are needed now: in doubt, or when the record to compare with does not
+ * come (a log that ends just before it gives neither a record nor an error). */
+bool unit_wants_watermarks(struct unit *u, uint64_t now_ns);
+/* The log is [low, high). A doubt concludes after three equal answers, else asks again later. */
 void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns);
+/* They were asked for without an answer: later again. */
+void unit_watermarks_unknown(struct unit *u, uint64_t now_ns);
 /* The offset to fetch from: RD_KAFKA_OFFSET_BEGINNING or a number. */
 int64_t unit_fetch_offset(const struct unit *u);
 

@@ -18,7 +18,12 @@
         */
 #define BUSY_POLL_MS   20   /* while the writer works: it may finish */
 #define REVOKE_WAIT_MS 5000 /* for the write under way before partitions are given away */
+#define STOP_WAIT_MS   4000 /* for writing what is held before a stop leaves it to the next start */
+#define CANCEL_WAIT_MS 100
+#define BOUNDS_WAIT_MS 2000 /* for the broker to tell the bounds of a log */
+#define LAG_WAIT_MS    300
 #define BATCH_STRETCH  4 /* while the writer is busy a batch may grow to so many times its size */
+#define STALL_NS       (2 * NS_PER_S) /* without taking records: fetching may have stood still */
 
 struct worker {
     const struct conf *conf;
@@ -32,8 +37,13 @@ struct worker {
     bool open_closed;           /* nothing more goes into the open batch */
     rd_kafka_message_t *held;   /* the record that did not fit the open batch */
     bool reload;                /* drop what is open and load all units' progress again */
+    bool recheck;               /* take nothing more, write what is held, then reload */
     enum worker_state state;
     uint64_t batches, status_due_ns;
+    uint64_t writing_memory;   /* of the batch that the writer has */
+    uint64_t stop_due_ns;      /* when a stop no longer waits; 0 = no stop was asked for yet */
+    uint64_t stalled_since_ns; /* no record may be taken since then; 0 = they may */
+    const char *problem;       /* what a unit is parked for, else "" */
 };
 
 static volatile sig_atomic_t stop_asked;
@@ -72,15 +82,16 @@ static uint64_t batch_memory(const struct batch *b)
 static bool over(const struct worker *w, uint64_t times)
 {
     const struct consumer_conf *c = &w->conf->consumer;
-    return w->open->rows >= c->batch_rows * times ||
-           batch_memory(w->open) >= c->batch_bytes * times ||
-           batch_memory(w->open) >= c->memory / 8;
+    const struct batch *b = w->open;
+    return b->n_records > 0 &&
+           (b->rows >= c->batch_rows * times ||
+            b->bytes + b->arena.used >= c->batch_bytes * times || batch_memory(b) >= c->memory / 8);
 }
 
 static bool open_due(const struct worker *w)
 {
     return w->open->n_records > 0 &&
-           (w->open_closed || stop_asked || over(w, 1) ||
+           (w->open_closed || w->recheck || stop_asked || over(w, 1) ||
             clock_mono_ns() - w->open->opened_ns >= w->conf->consumer.batch_age);
 }
 
@@ -96,12 +107,11 @@ static void submit_batch(struct worker *w)
         struct batch_unit *bu = &w->open->units[i];
         struct unit *u = session_unit(&w->session, bu->topic, bu->partition);
         bu->before = u->progress;
-        bu->lost = u->lost;
-        u->lost = 0;
         u->writing_since = u->open_since;
         u->open_since = 0;
     }
     job->batch = w->open;
+    w->writing_memory = batch_memory(w->open);
     w->open = w->spare;
     w->spare = NULL;
     w->open_closed = false;
@@ -125,7 +135,7 @@ static void submit_units(struct worker *w, enum writer_job_kind kind, enum unit_
         writer_job_free(job);
 }
 
-static void written(struct worker *w, struct writer_job *job, bool wait)
+static void written(struct worker *w, struct writer_job *job)
 {
     struct batch *b = job->batch;
     const struct unit *moved[64];
@@ -138,12 +148,12 @@ static void written(struct worker *w, struct writer_job *job, bool wait)
         u->writing_since = 0;
         moved[n++] = u;
         if (n == sizeof(moved) / sizeof(moved[0]) || i + 1 == b->n_units) {
-            session_commit(&w->session, moved, n, wait);
+            session_commit(&w->session, moved, n);
             n = 0;
         }
     }
     if (n > 0)
-        session_commit(&w->session, moved, n, wait);
+        session_commit(&w->session, moved, n);
     w->batches++;
 }
 
@@ -155,19 +165,18 @@ static void units_answered(struct worker *w, struct writer_job *job)
         if (u != NULL && u->state == UNIT_LOADING && job->kind == JOB_LOAD) {
             const struct unit *loaded = u;
             unit_loaded(u, &wu->progress);
-            session_commit(&w->session, &loaded, 1,
-                           false); /* a crash may have left Kafka's copy behind */
+            session_commit(&w->session, &loaded, 1); /* a crash may have left Kafka's copy behind */
         } else if (u != NULL && u->state == UNIT_REGENERATING && job->kind == JOB_GENERATION) {
             unit_regenerated(u, &wu->progress);
         }
     }
 }
 
-static void job_done(struct worker *w, struct writer_job *job, bool wait_commit)
+static void job_done(struct worker *w, struct writer_job *job)
 {
     if (job->kind == JOB_WRITE) {
         if (job->result == WRITER_DONE) {
-            written(w, job, wait_commit);
+            written(w, job);
         } else {
             w->reload = true;
             if (job->result == WRITER_FENCED)
@@ -179,6 +188,7 @@ static void job_done(struct worker *w, struct writer_job *job, bool wait_commit)
         }
         batch_drop(w, job->batch);
         w->spare = job->batch;
+        w->writing_memory = 0;
     } else if (job->result == WRITER_DONE) {
         units_answered(w, job);
     }
@@ -191,9 +201,10 @@ static void finish_job(struct worker *w, int patience_ms)
     while (!writer_idle(w->writer)) {
         struct writer_job *job = writer_take(w->writer, patience_ms);
         if (job != NULL)
-            job_done(w, job, true);
+            job_done(w, job);
         else
             writer_cancel(w->writer);
+        patience_ms = CANCEL_WAIT_MS;
     }
 }
 
@@ -211,7 +222,7 @@ static void on_assigned(void *arg)
 {
     struct worker *w = arg;
     drop_open(w);
-    w->reload = false; /* the new units are LOADING already */
+    w->reload = w->recheck = false; /* the new units are LOADING already */
     log_event(LOG_INFO, "partitions are assigned", log_str("tenant", w->tenant->id),
               log_u64("partitions", w->session.n_units));
 }
@@ -221,22 +232,39 @@ static void reload_units(struct worker *w)
 {
     finish_job(w, REVOKE_WAIT_MS);
     drop_open(w);
-    w->reload = false;
+    w->reload = w->recheck = false;
     for (size_t i = 0; i < w->session.n_units; i++)
         w->session.units[i].state = UNIT_LOADING;
-    session_place(&w->session);
+    if (w->session.n_units > 0) /* else it would be taken for the answer to a rebalance */
+        session_place(&w->session);
 }
 
+/* One unit at a time: the broker may be slow to answer. */
 static void look_at_doubts(struct worker *w)
 {
-    uint64_t now = clock_mono_ns();
     for (size_t i = 0; i < w->session.n_units; i++) {
         struct unit *u = &w->session.units[i];
         int64_t low, high;
-        if (u->state == UNIT_DOUBTFUL && now >= u->doubt_due_ns &&
-            session_watermarks(&w->session, u, &low, &high) == 0)
-            unit_watermarks(u, low, high, now);
+        if (!unit_wants_watermarks(u, clock_mono_ns()))
+            continue;
+        if (session_watermarks(&w->session, u, BOUNDS_WAIT_MS, &low, &high) == 0)
+            unit_watermarks(u, low, high, clock_mono_ns());
+        else
+            unit_watermarks_unknown(u, clock_mono_ns());
+        return;
     }
+}
+
+/* What is held was read before the doubt came up: it is written, then cluster and logs are looked
+ * at. */
+static void recheck_units(struct worker *w)
+{
+    if (w->open->n_records > 0 || w->held != NULL || !writer_idle(w->writer))
+        return;
+    int same = session_same_cluster(&w->session, KAFKA_ANSWER_MS);
+    if (same == 0)
+        w->session.brokers_gone = true;
+    w->reload = same > 0;
 }
 
 static size_t units_in(const struct worker *w, enum unit_state state)
@@ -262,7 +290,7 @@ static void record_error(struct worker *w, struct unit *u, const rd_kafka_messag
 {
     if (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
         m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
-        w->reload = unit_out_of_range(u, clock_mono_ns()) || w->reload;
+        w->recheck = unit_out_of_range(u, clock_mono_ns()) || w->recheck;
     else
         log_repeated(LOG_WARN, "a partition cannot be read now", u->topic,
                      log_str("topic", u->topic), log_i64("partition", u->partition),
@@ -275,21 +303,34 @@ static enum unit_take judge(struct worker *w, struct unit *u, const rd_kafka_mes
     uint32_t checksum = 0;
     if (u->state == UNIT_VERIFYING && m->offset == u->progress.next - 1)
         checksum = record_checksum(slice_of(m->key, m->key_len), slice_of(m->payload, m->len));
-    if (u->read_next != UNIT_READ_ANY && m->offset > u->read_next &&
-        session_watermarks(&w->session, u, &low, &high) < 0)
+    bool reads = u->state == UNIT_VERIFYING || u->state == UNIT_RUNNING;
+    if (reads && m->offset > u->read_next &&
+        session_watermarks(&w->session, u, BOUNDS_WAIT_MS, &low, &high) < 0)
         low = -1;
     return unit_record(u, m->offset, rd_kafka_message_timestamp(m, NULL), checksum, low);
 }
 
-static void park(struct worker *w, struct unit *u)
+static void park(struct worker *w, struct unit *u, const rd_kafka_message_t *m)
 {
     u->state = UNIT_PARKED;
+    u->parked_since = rd_kafka_message_timestamp(m, NULL);
+    u->restart = true; /* so that it is no longer fetched */
+    w->problem = "a record of a newer contract version stands in a topic: upgrade this worker";
     log_event(LOG_ERROR,
               "a record of a newer contract version stands in the topic: this partition is parked; "
               "upgrade "
               "this worker",
               log_str("tenant", w->tenant->id), log_str("topic", u->topic),
-              log_i64("partition", u->partition), log_i64("offset", u->read_next - 1));
+              log_i64("partition", u->partition), log_i64("offset", m->offset));
+}
+
+static void taken(struct worker *w, struct unit *u)
+{
+    const struct batch_record *r = &w->open->records[w->open->n_records - 1];
+    w->open->units[r->unit].lost += u->lost;
+    u->lost = 0;
+    if (u->open_since == 0)
+        u->open_since = r->timestamp;
 }
 
 /* Into the batch; the message belongs to the batch or is held for the next one. */
@@ -298,25 +339,30 @@ static void take(struct worker *w, struct unit *u, rd_kafka_message_t *m)
     switch (collect(w->open, w->exporter, w->tenant, &w->conf->record, u->signal, u->partition,
                     u->topic, w->conf->consumer.memory / 8, m)) {
     case COLLECT_TAKEN:
-        if (u->open_since == 0)
-            u->open_since = w->open->records[w->open->n_records - 1].timestamp;
+        taken(w, u);
         return;
     case COLLECT_FULL:
         w->open_closed = true;
         w->held = m;
         return;
     case COLLECT_NEW_VERSION:
-        park(w, u);
+        park(w, u, m);
         rd_kafka_message_destroy(m);
         return;
     }
 }
 
+static void notice_break(struct worker *w)
+{
+    w->recheck = session_broke(&w->session) || w->recheck;
+}
+
 static void record_came(struct worker *w, rd_kafka_message_t *m)
 {
     struct unit *u = session_unit(&w->session, rd_kafka_topic_name(m->rkt), m->partition);
-    if (u == NULL || m->err) {
-        if (u != NULL)
+    notice_break(w);
+    if (u == NULL || m->err || w->recheck) {
+        if (u != NULL && m->err)
             record_error(w, u, m);
         rd_kafka_message_destroy(m);
         return;
@@ -342,8 +388,21 @@ static void held_again(struct worker *w)
 
 static bool may_take(const struct worker *w)
 {
-    return !stop_asked && !w->reload && !w->open_closed && w->held == NULL &&
+    return !stop_asked && !w->reload && !w->recheck && !w->open_closed && w->held == NULL &&
            !over(w, w->spare == NULL ? BATCH_STRETCH : 1);
+}
+
+/* While nothing is taken, librdkafka's queue fills and fetching stops. Nobody would then notice a
+ * topic that is made anew meanwhile and holds the same offset again. */
+static void notice_stall(struct worker *w)
+{
+    uint64_t now = clock_mono_ns();
+    if (!may_take(w))
+        w->stalled_since_ns = w->stalled_since_ns ? w->stalled_since_ns : now;
+    else if (w->stalled_since_ns != 0) {
+        w->recheck = now - w->stalled_since_ns >= STALL_NS;
+        w->stalled_since_ns = 0;
+    }
 }
 
 /* Takes records for one turn: until none is there, or the batch is due. */
@@ -351,12 +410,13 @@ static void take_records(struct worker *w)
 {
     if (w->held != NULL && !w->open_closed)
         held_again(w);
+    notice_stall(w);
     int timeout_ms =
         writer_idle(w->writer) && w->open->n_records == 0 ? IDLE_POLL_MS : BUSY_POLL_MS;
     if (!may_take(w)) {
         struct writer_job *job = writer_take(w->writer, timeout_ms);
         if (job != NULL)
-            job_done(w, job, false);
+            job_done(w, job);
         return;
     }
     for (int n = 0; n < 1000 && may_take(w); n++) {
@@ -370,6 +430,17 @@ static void take_records(struct worker *w)
 
 /* ---- status ---- */
 
+/* Ends of logs come with what is fetched; while nothing is, they are asked for. */
+static void look_at_ends(struct worker *w, enum worker_state state)
+{
+    int64_t low, high;
+    if (state != WORKER_RETRYING && state != WORKER_PARKED)
+        return;
+    for (size_t i = 0; i < w->session.n_units; i++)
+        if (session_watermarks(&w->session, &w->session.units[i], LAG_WAIT_MS, &low, &high) < 0)
+            return;
+}
+
 static enum worker_state state_now(const struct worker *w, const struct writer_view *view)
 {
     if (stop_asked)
@@ -380,6 +451,8 @@ static enum worker_state state_now(const struct worker *w, const struct writer_v
         return WORKER_RETRYING;
     if (w->session.cluster == NULL)
         return w->state;
+    if (w->recheck)
+        return WORKER_WAITING_FOR_KAFKA;
     return w->session.n_units == 0 ? WORKER_WAITING_FOR_PARTITIONS : WORKER_RUNNING;
 }
 
@@ -396,12 +469,15 @@ static void tell_status(struct worker *w, bool now)
     if (state == WORKER_RUNNING && w->state == WORKER_RETRYING)
         log_event(LOG_INFO, "the database takes writes again", log_str("tenant", w->tenant->id));
     w->state = state;
+    look_at_ends(w, state);
     struct worker_report r = {
         .tenant = w->tenant->id,
         .state = state,
-        .reason = view.reason,
+        .reason = view.reason[0]             ? view.reason
+                  : units_in(w, UNIT_PARKED) ? w->problem
+                                             : "",
         .batches = w->batches,
-        .memory = batch_memory(w->open) + (w->spare ? batch_memory(w->spare) : 0),
+        .memory = batch_memory(w->open) + w->writing_memory,
         .session = &w->session,
         .writer = &view,
     };
@@ -417,9 +493,14 @@ static void turn(struct worker *w)
     session_serve(&w->session, 0);
     struct writer_job *job = writer_take(w->writer, 0);
     if (job != NULL)
-        job_done(w, job, false);
+        job_done(w, job);
+    notice_break(w);
+    if (w->recheck)
+        recheck_units(w);
     if (w->reload)
         reload_units(w);
+    if (w->session.brokers_gone)
+        return;
     if (writer_idle(w->writer)) {
         if (units_in(w, UNIT_LOADING) > 0)
             submit_units(w, JOB_LOAD, UNIT_LOADING);
@@ -434,13 +515,24 @@ static void turn(struct worker *w)
     tell_status(w, false);
 }
 
+/* A stop waits for what is held to be written; not for ever, as a database that is away could take
+ * that long, and Kafka still has it all. */
+static bool stopped(struct worker *w)
+{
+    uint64_t now = clock_mono_ns();
+    if (!stop_asked)
+        return false;
+    if (w->stop_due_ns == 0)
+        w->stop_due_ns = now + STOP_WAIT_MS * NS_PER_MS;
+    return now >= w->stop_due_ns || (w->open->n_records == 0 && writer_idle(w->writer));
+}
+
 /* Reads until the session has to end: stop, brokers gone, or a fatal error of the client. */
 static void read_session(struct worker *w)
 {
-    while (!w->session.brokers_gone && w->session.fatal[0] == 0 &&
-           !(stop_asked && w->open->n_records == 0 && writer_idle(w->writer)))
+    while (!w->session.brokers_gone && w->session.fatal[0] == 0 && !stopped(w))
         turn(w);
-    finish_job(w, REVOKE_WAIT_MS);
+    finish_job(w, stop_asked ? CANCEL_WAIT_MS : REVOKE_WAIT_MS);
     drop_open(w);
 }
 
@@ -461,6 +553,27 @@ static bool open_session(struct worker *w, struct errbuf *err)
     return rc == 0;
 }
 
+/* False: this process cannot go on. */
+static bool end_session(struct worker *w)
+{
+    bool fatal = w->session.fatal[0] != 0, leave = !fatal && !w->session.brokers_gone;
+    if (fatal)
+        log_event(LOG_ERROR,
+                  "the Kafka client cannot go on; if another worker of this tenant has the same "
+                  "instance name, give each its own by --instance",
+                  log_str("tenant", w->tenant->id), log_str("reason", w->session.fatal));
+    else if (!leave)
+        log_event(LOG_WARN,
+                  "the brokers are gone, or others answer: connecting anew and checking where to "
+                  "read on",
+                  log_str("tenant", w->tenant->id));
+    bool closed = session_close(&w->session, leave);
+    if (!closed && !stop_asked)
+        log_event(LOG_WARN, "the Kafka client does not end: a new process takes over",
+                  log_str("tenant", w->tenant->id));
+    return closed && !fatal;
+}
+
 static int run_sessions(struct worker *w)
 {
     struct errbuf err = ERRBUF_INIT;
@@ -473,20 +586,8 @@ static int run_sessions(struct worker *w)
             return 1;
         }
         read_session(w);
-        if (w->session.fatal[0] != 0) {
-            log_event(
-                LOG_ERROR,
-                "the Kafka client cannot go on; if another worker of this tenant has the same "
-                "instance name, give each its own by --instance",
-                log_str("tenant", w->tenant->id), log_str("reason", w->session.fatal));
-            session_close(&w->session, false);
-            return 1;
-        }
-        if (w->session.brokers_gone)
-            log_event(LOG_WARN,
-                      "all brokers are gone: connecting anew and checking where to read on",
-                      log_str("tenant", w->tenant->id));
-        session_close(&w->session, !w->session.brokers_gone);
+        if (!end_session(w))
+            return stop_asked ? 0 : 1;
     }
     return 0;
 }
@@ -531,7 +632,7 @@ int worker_run(const char *config_file, const char *tenant, const char *brokers,
                const char *instance)
 {
     struct errbuf err = ERRBUF_INIT;
-    struct worker w = {.instance = instance};
+    struct worker w = {.instance = instance, .problem = ""};
     handle_signals();
     struct tenancy *tenancy = tenancy_open(config_file, tenant, &err);
     if (tenancy == NULL) {

@@ -23,13 +23,17 @@ static struct unit_lag lag_of(const struct session *s, const struct unit *u, uin
 {
     struct unit_lag lag = {-1, -1};
     int64_t low, high;
-    if (rd_kafka_get_watermark_offsets(s->rk, u->topic, u->partition, &low, &high) || high < 0)
+    if (rd_kafka_get_watermark_offsets(s->rk, u->topic, u->partition, &low, &high))
+        return lag;
+    high = u->end > high ? u->end : high;
+    if (high < 0)
         return lag;
     int64_t next = u->progress.known ? u->progress.next : low;
     if (u->state == UNIT_LOADING || next < 0)
         return lag;
     lag.records = high > next ? high - next : 0;
     int64_t since = u->writing_since ? u->writing_since : u->open_since;
+    since = since ? since : u->parked_since;
     if (lag.records == 0)
         lag.seconds = 0;
     else if (since > 0)
@@ -43,11 +47,12 @@ static void unit_json(struct buf *out, const struct unit *u, struct unit_lag lag
     buf_append_str(out, "{\"topic\":");
     json_string(out, slice_str(u->topic));
     buf_printf(out,
-               ",\"partition\":%" PRId32 ",\"source\":%" PRIu32 ",\"generation\":%" PRIu32
-               ",\"next\":%" PRId64 ",\"written_items\":%" PRIu64 ",\"dropped_items\":%" PRIu64
-               ",\"dlq_records\":%" PRIu64 ",\"lost_records\":%" PRIu64,
-               u->partition, u->progress.source, u->progress.generation, u->progress.next, t->items,
-               t->dropped, t->dlq_records, t->lost_records);
+               ",\"partition\":%" PRId32 ",\"state\":\"%s\",\"source\":%" PRIu32
+               ",\"generation\":%" PRIu32 ",\"next\":%" PRId64 ",\"written_items\":%" PRIu64
+               ",\"dropped_items\":%" PRIu64 ",\"dlq_records\":%" PRIu64
+               ",\"lost_records\":%" PRIu64,
+               u->partition, unit_state_name[u->state], u->progress.source, u->progress.generation,
+               u->progress.next, t->items, t->dropped, t->dlq_records, t->lost_records);
     if (lag.records >= 0)
         buf_printf(out, ",\"lag_records\":%" PRId64, lag.records);
     if (lag.seconds >= 0)

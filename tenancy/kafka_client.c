@@ -72,7 +72,7 @@ static enum log_level level_of(int syslog_level)
 }
 
 /* One line per facility ("FAIL", "BROKERDOWN") and client in a period. */
-static void log_line(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+void kafka_client_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     char key[128];
     const char *client = rk ? rd_kafka_name(rk) : "";
@@ -100,15 +100,9 @@ rd_kafka_conf_t *kafka_client_conf(const struct kafka_conf *k, const char *broke
                                    enum kafka_role role, const char *client_id, struct errbuf *err)
 {
     rd_kafka_conf_t *c = rd_kafka_conf_new();
-    rd_kafka_conf_set_log_cb(c, log_line);
+    rd_kafka_conf_set_log_cb(c, kafka_client_log);
     if (set_all(c, k, brokers, role, client_id, err) == 0)
         return c;
     rd_kafka_conf_destroy(c);
     return NULL;
-}
-
-rd_kafka_resp_err_t kafka_delivery_error(const rd_kafka_message_t *report)
-{
-    bool unproven = report->err == RD_KAFKA_RESP_ERR_NO_ERROR && report->offset < 0;
-    return unproven ? RD_KAFKA_RESP_ERR__NO_OFFSET : report->err;
 }

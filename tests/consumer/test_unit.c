@@ -199,6 +199,52 @@ static void test_out_of_range_while_running_asks_for_a_reload(void **state)
     });
 }
 
+static void test_a_log_that_ends_just_before_the_record_to_compare_with(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0},
+        {STEP, WATERMARKS, 0, 10, 0, 0, UNIT_VERIFYING, 9, 0}, /* it is there, only slow to come */
+        {STEP, WATERMARKS, 0, 9, 0, 0, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 0, 9, 0, 0, UNIT_DOUBTFUL, 9, 0},
+        {STEP, WATERMARKS, 0, 9, 0, 0, UNIT_REGENERATING, 9, 0},
+        END,
+    });
+}
+
+static void test_watermarks_are_wanted_when_nothing_comes(void **state)
+{
+    (void)state;
+    struct unit u = {.state = UNIT_LOADING};
+    const uint64_t start = 100 * NS_PER_S;
+    assert_false(unit_wants_watermarks(&u, start));
+    unit_loaded(&u, &(struct progress){.known = true, .next = 10});
+    assert_false(unit_wants_watermarks(&u, start));
+    assert_false(unit_wants_watermarks(&u, start + NS_PER_S));
+    assert_true(unit_wants_watermarks(&u, start + 3 * NS_PER_S));
+    unit_watermarks_unknown(&u, start + 3 * NS_PER_S);
+    assert_false(unit_wants_watermarks(&u, start + 3 * NS_PER_S));
+    assert_true(unit_wants_watermarks(&u, start + 5 * NS_PER_S));
+}
+
+static void test_a_stale_record_is_not_taken_for_the_first(void **state)
+{
+    (void)state;
+    run_story((const struct step[]){
+        {STEP, LOADED, 0, 0, 0, 0, UNIT_RUNNING, UNIT_READ_ANY, 0},
+        {STEP, RECORD, 57, SUM, 0, UNIT_RESTART, UNIT_RUNNING, UNIT_READ_ANY, 0},
+        {STEP, RECORD, 0, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 1, 0},
+        END,
+    });
+    run_story((const struct step[]){
+        /* no record stands in front of it: transaction markers do */
+        {STEP, LOADED, 0, 0, 0, 0, UNIT_RUNNING, UNIT_READ_ANY, 0},
+        {STEP, RECORD, 2, SUM, 0, UNIT_RESTART, UNIT_RUNNING, UNIT_READ_ANY, 0},
+        {STEP, RECORD, 2, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 3, 0},
+        END,
+    });
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +256,9 @@ int main(void)
         cmocka_unit_test(test_a_gap_is_read_again_before_it_is_believed),
         cmocka_unit_test(test_stale_records_are_not_written_again),
         cmocka_unit_test(test_out_of_range_while_running_asks_for_a_reload),
+        cmocka_unit_test(test_a_log_that_ends_just_before_the_record_to_compare_with),
+        cmocka_unit_test(test_watermarks_are_wanted_when_nothing_comes),
+        cmocka_unit_test(test_a_stale_record_is_not_taken_for_the_first),
     };
     return cmocka_run_group_tests_name("unit", tests, NULL, NULL);
 }

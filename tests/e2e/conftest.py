@@ -1,11 +1,14 @@
 """Fixtures every end-to-end test may use."""
 
+import contextlib
+import sqlite3
 import uuid
 
 import pytest
 
 from support import proc
 from support.kafka import Kafka
+from support.workers import Site
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +68,34 @@ def pytest_runtest_makereport(item, call):
             title = f"log of {process.name} (pid {process.pid}, {state})"
             report.sections.append((title, process.news() or "(nothing)"))
     return report
+
+
+@pytest.fixture
+def site(kafka, tmp_path):
+    """Workers at the shared Kafka."""
+    made = Site(tmp_path / "site", kafka)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def own_site(own_kafka, tmp_path):
+    """Workers at a Kafka that the test may hurt."""
+    made = Site(tmp_path / "site", own_kafka)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def locked():
+    """with locked(tenant): another connection holds the lock of its database."""
+
+    @contextlib.contextmanager
+    def lock(tenant):
+        with contextlib.closing(sqlite3.connect(tenant.database, timeout=30)) as db:
+            db.isolation_level = None
+            db.execute("BEGIN EXCLUSIVE")
+            yield
+            db.execute("ROLLBACK")
+
+    return lock

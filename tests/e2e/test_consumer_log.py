@@ -1,0 +1,162 @@
+"""The log changes under the worker (DESIGN §5): topics made anew, another cluster, records that expired."""
+
+import re
+
+import pytest
+
+from support.wait import until
+
+NEW_LOG = "reading it from its start as a new generation"
+LOST = "records expired in Kafka before they were written"
+
+# How many records the new log holds when the old one was written up to offset 20: fewer; just as many as
+# the old one but for one, so that the record to compare with never comes; as many; more.
+SIZES = [3, 19, 20, 60]
+
+
+def events(process, text):
+    return [line for line in process.output().splitlines() if text in line]
+
+
+def write_twenty(tenant):
+    worker = tenant.start()
+    tenant.send(20, partition=0)
+    tenant.wait_exact()
+    return worker
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_topic_made_anew_under_a_running_worker(site, unique, size):
+    tenant = site.tenant(unique)
+    worker = write_twenty(tenant)
+    tenant.recreate(size)
+    tenant.wait_exact()
+    tenant.send(2, partition=0)
+    tenant.send(2, partition=1)
+    tenant.wait_exact()
+    assert len(events(worker, NEW_LOG)) == 1
+    assert worker.alive
+    assert tenant.books() == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_topic_made_anew_under_a_stopped_worker(site, unique, size):
+    tenant = site.tenant(unique)
+    assert write_twenty(tenant).terminate(15) == 0
+    tenant.recreate(size)
+    worker = tenant.start()
+    tenant.wait_exact()
+    tenant.send(2, partition=0)
+    tenant.send(2, partition=1)
+    tenant.wait_exact()
+    assert len(events(worker, NEW_LOG)) == 1
+    assert tenant.books() == []
+
+
+def test_topic_made_anew_twice_and_after_kill9(site, unique):
+    tenant = site.tenant(unique)
+    worker = write_twenty(tenant)
+    for _ in range(2):
+        worker.kill9()
+        tenant.recreate(7)
+        worker = tenant.start()
+        tenant.wait_exact()
+    assert [g for _, g in tenant.generations()] == [3]
+
+
+def test_topic_made_anew_while_the_database_is_locked(site, unique, locked):
+    """Nothing is fetched then, so nobody sees the topic go."""
+    tenant = site.tenant(unique)
+    worker = write_twenty(tenant)
+    with locked(tenant):
+        tenant.send(1, partition=0)
+        until(lambda: tenant.state() == "retrying", 30, "a worker that waits for its database")
+        tenant.recreate(60)
+    tenant.sent.subtract({})  # what was in the worker's hands is written, too
+    tenant.wait_exact()
+    assert len(events(worker, NEW_LOG)) == 1
+
+
+def test_another_topic_goes_on_while_one_is_gone(site, unique):
+    tenant = site.tenant(unique)
+    worker = write_twenty(tenant)
+    site.client.delete_topic(tenant.topic("traces"))
+    for _ in range(5):
+        tenant.send(40)
+        tenant.wait_exact(30)
+    site.client.create_topic(tenant.topic("traces"), 2)
+    tenant.send(40)
+    tenant.wait_exact(30)
+    assert worker.alive
+
+
+def replace_cluster(kafka, tenant):
+    kafka.wipe()
+    kafka.start()
+    tenant.site.client.forget()
+    tenant.make_topics()
+
+
+def test_cluster_replaced(own_site, own_kafka, unique):
+    tenant = own_site.tenant(unique)
+    first = write_twenty(tenant)
+    replace_cluster(own_kafka, tenant)
+    tenant.send(60, partition=0)  # more than the old one held
+    tenant.wait_exact()
+    assert len(tenant.generations()) == 2
+    first.terminate(15)
+    replace_cluster(own_kafka, tenant)
+    second = tenant.start()
+    tenant.send(60, partition=0)
+    tenant.wait_exact()
+    assert len(tenant.generations()) == 3
+    assert events(first, "the brokers are gone") and second.alive
+    assert tenant.books() == []
+
+
+def test_kafka_killed_and_frozen(own_site, own_kafka, unique):
+    tenant = own_site.tenant(unique)
+    worker = write_twenty(tenant)
+    for _ in range(2):
+        own_kafka.kill9()
+        own_kafka.start()
+        tenant.send(10)
+        tenant.wait_exact()
+    own_kafka.pause()
+    try:
+        assert worker.terminate(15) == 0
+    finally:
+        own_kafka.resume()
+    tenant.start()
+    tenant.send(10)
+    tenant.wait_exact()
+    assert events(worker, NEW_LOG) == []
+
+
+def test_what_retention_ate_is_counted_and_told(site, unique):
+    tenant = site.tenant(unique)
+    worker = write_twenty(tenant)
+    worker.kill9()
+    kept = tenant.sent.copy()
+    tenant.send(30, partition=0)
+    tenant.sent = kept  # these 30 expire
+    site.client.delete_records(tenant.topic(), {0: 50})
+    tenant.send(10, partition=0)
+    worker = tenant.start()
+    tenant.wait_exact()
+    until(lambda: tenant.progress()["lost_records"] == 30, 20, lambda: tenant.progress())
+    (told,) = events(worker, LOST)
+    assert re.search(r"level=error.*from=20 to=50", told)
+    until(lambda: tenant.total("lost_records") == 30, 10, "lost records in the status")
+    assert tenant.books() == []
+
+
+def test_all_that_was_written_has_expired(site, unique):
+    tenant = site.tenant(unique)
+    write_twenty(tenant).kill9()
+    site.client.delete_records(tenant.topic(), {0: 20})
+    worker = tenant.start()
+    tenant.send(5, partition=0)
+    tenant.wait_exact()
+    assert tenant.progress()["lost_records"] == 0
+    assert events(worker, NEW_LOG) == events(worker, LOST) == []
