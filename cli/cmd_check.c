@@ -10,9 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define KAFKA_ANSWER_MS 10000
-#define RENEW_DAYS      14
-#define SECONDS_OF_DAY  86400
+#define RENEW_DAYS     14
+#define SECONDS_OF_DAY 86400
 
 struct report {
     const struct args *a;
@@ -153,7 +152,7 @@ static void check_topic(struct report *r, struct kafka_log *log, const struct te
 static bool check_kafka(struct report *r, const struct ops *o, const struct tenant *t, bool first)
 {
     struct errbuf err = ERRBUF_INIT;
-    struct kafka_log *log = ops_kafka(o, t, KAFKA_ANSWER_MS, &err);
+    struct kafka_log *log = ops_kafka(o, t, &err);
     if (log == NULL) {
         tell(r, false, "kafka", "%s", err.text);
         return false;

@@ -8,8 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define KAFKA_ANSWER_MS 10000
-
 static void list_group(struct listing *l, const struct tenant *t, const struct dlq_group *g,
                        bool json)
 {
@@ -30,7 +28,7 @@ static bool list_tenant(const struct ops *o, const struct tenant *t, bool json, 
 {
     struct errbuf err = ERRBUF_INIT;
     struct dlq_summary s = {0};
-    struct kafka_log *log = ops_kafka(o, t, KAFKA_ANSWER_MS, &err);
+    struct kafka_log *log = ops_kafka(o, t, &err);
     bool ok = log != NULL && dlq_summarize(log, t, &s, &err) == 0;
     for (const struct dlq_group *g = s.groups; ok && g != NULL; g = g->next)
         list_group(l, t, g, json);
@@ -91,7 +89,7 @@ static bool show_letters(const struct ops *o, const struct dlq_show *how, struct
 {
     const struct tenant *t = &o->tenants[0];
     struct errbuf err = ERRBUF_INIT;
-    struct kafka_log *log = ops_kafka(o, t, KAFKA_ANSWER_MS, &err);
+    struct kafka_log *log = ops_kafka(o, t, &err);
     int64_t n = log ? dlq_show(log, t, how, out, &err) : -1;
     kafka_log_close(log);
     if (n < 0)

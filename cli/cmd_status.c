@@ -2,9 +2,9 @@
 #include "cli/commands.h"
 #include "cli/status_view.h"
 
-#include <stdlib.h>
+#include "base/clock.h"
 
-#define KAFKA_ANSWER_MS 5000
+#include <stdlib.h>
 
 static void add_totals(struct status_tenant *s)
 {
@@ -19,7 +19,7 @@ static void add_totals(struct status_tenant *s)
 
 static void measure(const struct ops *o, struct status_tenant *s)
 {
-    struct kafka_log *log = ops_kafka(o, s->t, KAFKA_ANSWER_MS, &s->kafka_problem);
+    struct kafka_log *log = ops_kafka(o, s->t, &s->kafka_problem);
     s->measured = log != NULL && lag_measure(log, s->t, &s->lag, &s->kafka_problem) == 0;
     for (size_t i = 0; i < s->lag.n; i++)
         s->in_kafka += (uint64_t)(s->lag.units[i].high - s->lag.units[i].low);
@@ -50,6 +50,7 @@ static void gather(struct ops *o, struct status_tenant *s, yajl_val router)
         read_database(s);
     s->read = s->lag.book.result == EXPORT_OK || s->lag.book.result == EXPORT_MISSING;
     add_totals(s);
+    s->patience_s = 5 + 2 * (double)o->conf->consumer.status_interval / NS_PER_S;
     if (run_worker_read(o->conf->state, s->t->id, &o->arena, &s->worker, &err) < 0)
         cli_fail(o->a, "%s", err.text);
     if (o->supervisor.alive)

@@ -45,11 +45,10 @@ void ops_close(struct ops *o)
     cli_close(&o->c);
 }
 
-struct kafka_log *ops_kafka(const struct ops *o, const struct tenant *t, int timeout_ms,
-                            struct errbuf *err)
+struct kafka_log *ops_kafka(const struct ops *o, const struct tenant *t, struct errbuf *err)
 {
     if (o->brokers[0] != 0)
-        return kafka_log_open(o->conf, o->brokers, t, timeout_ms, err);
+        return kafka_log_open(o->conf, o->brokers, t, KAFKA_LOG_PATIENCE_MS, err);
     errbuf_set(err, ENOENT, "%s", ops_no_brokers);
     return NULL;
 }

@@ -32,9 +32,8 @@ bool ops_open(struct ops *o, const struct args *a);
 /* Fills it from the snapshot in `c` alone: ops_open without opening. */
 bool ops_choose(struct ops *o);
 void ops_close(struct ops *o);
-/* Looks into Kafka for a tenant; waits `timeout_ms` for an answer. NULL with a sentence. */
-struct kafka_log *ops_kafka(const struct ops *o, const struct tenant *t, int timeout_ms,
-                            struct errbuf *err);
+/* Looks into Kafka for a tenant. NULL with a sentence when it does not answer. */
+struct kafka_log *ops_kafka(const struct ops *o, const struct tenant *t, struct errbuf *err);
 
 #define OPS_TEXT_SIZE 40
 /* "1,234,567" for people, "1234567" as JSON. */

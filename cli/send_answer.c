@@ -153,6 +153,7 @@ static void read_field(struct send_answer *a, struct slice name, struct slice va
         read_retry_after(a, value);
     } else if (slice_ieq(name, SLICE_LIT("content-type"))) {
         a->is_protobuf = slice_ieq(value, SLICE_LIT("application/x-protobuf"));
+        a->is_grpc = slice_starts(value, SLICE_LIT("application/grpc"));
     } else if (slice_ieq(name, SLICE_LIT("google.rpc.retryinfo-bin"))) {
         int n = decode_binary(value, bytes);
         if (n >= 0)
@@ -247,6 +248,12 @@ void send_answer_body(struct send_answer *a, enum send_protocol protocol, struct
             read_error(a, body);
         else if (a->is_protobuf)
             read_response(a, body);
+        return;
+    }
+    /* libcurl takes the connection's end for that of the answer, and trailers that come along with
+     * GOAWAY are lost in it. */
+    if (a->grpc_status == SEND_NO_GRPC_STATUS && a->is_grpc && a->http_status == 200) {
+        send_answer_none(a, "the connection was lost before the end of the answer");
         return;
     }
     if (a->grpc_status == SEND_NO_GRPC_STATUS)

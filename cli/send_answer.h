@@ -25,6 +25,7 @@ struct send_answer {
     uint64_t rejected; /* items, of partial_success */
     char message[256]; /* for people; "" = none */
     bool is_protobuf;  /* the media type of an HTTP body */
+    bool is_grpc;      /* so says the media type */
 };
 
 void send_answer_init(struct send_answer *a);

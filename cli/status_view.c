@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define STALE_S 15 /* a running worker tells of itself every few seconds */
-
 const char *status_state(const struct status_tenant *s)
 {
     if (s->worker.found)
@@ -24,7 +22,7 @@ const char *status_reason(const struct status_tenant *s, char *out, size_t size)
     if (w->found && !w->alive)
         snprintf(out, size, "its process %d is gone; %s ago it was %s%s%s", w->pid,
                  ops_seconds(w->age_s, ago), w->state, w->reason[0] ? ": " : "", w->reason);
-    else if (w->found && w->age_s > STALE_S)
+    else if (w->found && w->age_s > s->patience_s)
         snprintf(out, size, "%s%sit has told nothing for %s", w->reason, w->reason[0] ? " - " : "",
                  ops_seconds(w->age_s, ago));
     else if (w->found)

@@ -18,6 +18,7 @@ struct status_tenant {
     bool read;         /* the database could be read, or is not there yet: */
     uint64_t written[SIGNAL_COUNT], dlq_records, lost_records;
     struct run_worker worker;
+    double patience_s;                 /* a worker that runs tells of itself more often */
     const struct run_process *process; /* the supervisor's row, NULL = none */
 };
 

@@ -30,8 +30,9 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     struct dlq *d = opaque;
     struct batch_record *r = message->_private;
     d->waiting--;
-    if (message->err)
-        d->error = message->err;
+    rd_kafka_resp_err_t error = kafka_delivery_error(message);
+    if (error)
+        d->error = error;
     else
         r->dlq_confirmed = true;
 }

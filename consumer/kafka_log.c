@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define ANSWER_MS 10000
+#define RETRY_NS  (100 * NS_PER_MS)
 
 struct kafka_log {
     rd_kafka_t *rk;
@@ -97,39 +99,84 @@ static int failed(struct errbuf *err, const char *what, const char *topic, rd_ka
     return errbuf_set(err, EIO, "topic %s: %s: %s", topic, what, rd_kafka_err2str(e));
 }
 
-int kafka_log_partitions(struct kafka_log *l, const char *topic, struct errbuf *err)
+/* Errors of a cluster that has just started, moved a leader or a coordinator, or made a topic: true
+ * after a pause, until ANSWER_MS have passed since `since_ns`. */
+static bool try_again(rd_kafka_resp_err_t e, uint64_t since_ns)
+{
+    switch (e) {
+    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
+    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
+    case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+        break;
+    default:
+        return false;
+    }
+    if (clock_mono_ns() - since_ns > ANSWER_MS * NS_PER_MS)
+        return false;
+    nanosleep(&(struct timespec){.tv_nsec = RETRY_NS}, NULL);
+    return true;
+}
+
+/* *ret_n: 0 when there is no such topic. */
+static rd_kafka_resp_err_t ask_partitions(struct kafka_log *l, const char *topic, int *ret_n)
 {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_topic_t *rkt = rd_kafka_topic_new(l->rk, topic, NULL);
     rd_kafka_resp_err_t e = rd_kafka_metadata(l->rk, 0, rkt, &metadata, ANSWER_MS);
     rd_kafka_topic_destroy(rkt);
+    *ret_n = 0;
     if (e)
-        return failed(err, "its partitions cannot be asked for", topic, e);
-    rd_kafka_resp_err_t te = metadata->topic_cnt == 1 ? metadata->topics[0].err : e;
-    int n = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+        return e;
+    if (metadata->topic_cnt == 1) {
+        e = metadata->topics[0].err;
+        *ret_n = e ? 0 : metadata->topics[0].partition_cnt;
+    }
     rd_kafka_metadata_destroy(metadata);
-    if (te && te != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return failed(err, "its partitions cannot be asked for", topic, te);
-    return te ? 0 : n;
+    return e == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? RD_KAFKA_RESP_ERR_NO_ERROR : e;
+}
+
+int kafka_log_partitions(struct kafka_log *l, const char *topic, struct errbuf *err)
+{
+    uint64_t since = clock_mono_ns();
+    rd_kafka_resp_err_t e;
+    int n;
+    do
+        e = ask_partitions(l, topic, &n);
+    while (try_again(e, since));
+    return e ? failed(err, "its partitions cannot be asked for", topic, e) : n;
 }
 
 int kafka_log_range(struct kafka_log *l, const char *topic, int32_t partition, int64_t *low,
                     int64_t *high, struct errbuf *err)
 {
-    rd_kafka_resp_err_t e =
-        rd_kafka_query_watermark_offsets(l->rk, topic, partition, low, high, ANSWER_MS);
+    uint64_t since = clock_mono_ns();
+    rd_kafka_resp_err_t e;
+    do
+        e = rd_kafka_query_watermark_offsets(l->rk, topic, partition, low, high, ANSWER_MS);
+    while (try_again(e, since));
     return e ? failed(err, "its offsets cannot be asked for", topic, e) : 0;
+}
+
+static rd_kafka_resp_err_t ask_commit(struct kafka_log *l, rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_resp_err_t e = rd_kafka_committed(l->rk, list, ANSWER_MS);
+    return e ? e : list->elems[0].err;
 }
 
 int kafka_log_committed(struct kafka_log *l, const char *topic, int32_t partition, int64_t *offset,
                         struct progress *p, bool *has_totals, struct errbuf *err)
 {
+    uint64_t since = clock_mono_ns();
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *at = rd_kafka_topic_partition_list_add(list, topic, partition);
-    rd_kafka_resp_err_t e = rd_kafka_committed(l->rk, list, ANSWER_MS);
+    rd_kafka_resp_err_t e;
+    do
+        e = ask_commit(l, list);
+    while (try_again(e, since));
     *has_totals = false;
-    if (e == RD_KAFKA_RESP_ERR_NO_ERROR)
-        e = at->err;
     if (e == RD_KAFKA_RESP_ERR_NO_ERROR) {
         char text[512] = "";
         *offset = at->offset >= 0 ? at->offset : -1;

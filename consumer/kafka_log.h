@@ -7,6 +7,9 @@
 #include "consumer/batch.h"
 #include "tenancy/tenancy.h"
 
+/* For people who wait: a cluster that is there answers in a fraction of it. */
+#define KAFKA_LOG_PATIENCE_MS 5000
+
 struct kafka_log;
 
 /* Connects; waits at most `timeout_ms` for the cluster's id. NULL with a sentence. */

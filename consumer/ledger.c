@@ -232,7 +232,7 @@ static int read_log(struct making *m, struct ledger_unit *u)
 
 static int make(struct making *m, const char *brokers)
 {
-    m->log = kafka_log_open(m->conf, brokers, m->t, 10000, m->err);
+    m->log = kafka_log_open(m->conf, brokers, m->t, KAFKA_LOG_PATIENCE_MS, m->err);
     m->x = m->log ? exporter_for(m->t)->open(m->t, EXPORTER_READ, m->err) : NULL;
     if (m->x == NULL)
         return -EIO;

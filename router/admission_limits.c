@@ -19,9 +19,11 @@ static bool refuse_limit(const struct claim *c, uint64_t wait_ns, struct refusal
     char rate[64];
     uint64_t delay_ns = wait_ns < RETRY_MIN_NS ? RETRY_MIN_NS : wait_ns;
     delay_ns = delay_ns > RETRY_MAX_NS ? RETRY_MAX_NS : delay_ns;
-    option_format_number(OPT_RATE, c->limit->rate, rate, sizeof(rate));
-    refuse_text(why, c->outcome, "%s (%s for %s); come back in %.1f s",
-                outcome_info[c->outcome].text, rate, c->scope, (double)delay_ns / NS_PER_S);
+    bool bytes = c->outcome == OUTCOME_OVER_BYTES;
+    option_format_number(bytes ? OPT_SIZE : OPT_RATE, c->limit->rate, rate, sizeof(rate));
+    refuse_text(why, c->outcome, "%s (%s%s for %s); come back in %.1f s",
+                outcome_info[c->outcome].text, rate, bytes ? "/s" : "", c->scope,
+                (double)delay_ns / NS_PER_S);
     why->retry_delay_ns = delay_ns;
     return false;
 }

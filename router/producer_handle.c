@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "otlp/record.h"
+#include "tenancy/topics.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -146,8 +147,9 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
     (void)rk;
     struct producer_record *r = m->_private;
-    bool possibly = m->err && rd_kafka_message_status(m) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
-    r->done(r->arg, m->err, possibly); /* the record and its bytes are gone after this */
+    rd_kafka_resp_err_t error = kafka_delivery_error(m);
+    bool possibly = error && rd_kafka_message_status(m) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
+    r->done(r->arg, error, possibly); /* the record and its bytes are gone after this */
     count_out(opaque, m->len);
 }
 

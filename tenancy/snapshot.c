@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BURST_SECONDS 2
+#define BURST_SECONDS  2
+#define DEFAULT_PREFIX "otlp" /* of topics: kafka.prefix */
 
 int entry_order(enum source_kind kind_a, const char *name_a, enum source_kind kind_b,
                 const char *name_b)
@@ -75,6 +76,13 @@ static const char *join(struct arena *a, const char *prefix, const char *id, con
     return out;
 }
 
+/* Installations that share a cluster differ in their prefix, and in their groups. */
+static const char *name_group(struct arena *a, const char *prefix, const char *id)
+{
+    return strcmp(prefix, DEFAULT_PREFIX) == 0 ? join(a, "tenantry", id, "")
+                                               : join(a, "tenantry", prefix, id);
+}
+
 static bool name_topics(struct snapshot *s, struct tenant *t)
 {
     const char *prefix = s->conf->kafka.prefix;
@@ -84,7 +92,7 @@ static bool name_topics(struct snapshot *s, struct tenant *t)
         ok &= t->topic[i] != NULL;
     }
     t->dlq_topic = join(&s->arena, prefix, t->id, "dlq");
-    t->group = join(&s->arena, "tenantry", t->id, "");
+    t->group = name_group(&s->arena, prefix, t->id);
     return ok && t->dlq_topic != NULL && t->group != NULL;
 }
 

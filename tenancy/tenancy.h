@@ -41,7 +41,8 @@ struct tenant {
     struct tenant_limits limits[LIMIT_SCOPE_COUNT];
     const char *topic[SIGNAL_COUNT]; /* "otlp.acme.logs"; from nowhere else */
     const char *dlq_topic;
-    const char *group; /* consumer group "tenantry.acme" */
+    const char *group; /* consumer group "tenantry.acme"; "tenantry.<prefix>.acme" when it is not
+                          "otlp" */
     struct tenant_runtime *runtime;
     const struct key *keys;
     size_t n_keys;

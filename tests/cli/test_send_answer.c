@@ -63,6 +63,8 @@ static void test_what_is_sent_again(void **state)
         {__LINE__, SEND_GRPC, "HTTP/2 200\ngrpc-status: 16\n", SEND_REFUSED, false, -1},
         {__LINE__, SEND_GRPC, "HTTP/2 200\ngrpc-status: x\n", SEND_REFUSED, false, -1},
         {__LINE__, SEND_GRPC, "HTTP/2 200\n", SEND_REFUSED, false, -1},
+        {__LINE__, SEND_GRPC, "HTTP/2 200\ncontent-type: application/grpc\n", SEND_UNKNOWN, true,
+         -1},
         {__LINE__, SEND_GRPC, "HTTP/2 503\n", SEND_REFUSED, true, -1},
         {__LINE__, SEND_GRPC, "HTTP/2 401\n", SEND_REFUSED, false, -1},
     };

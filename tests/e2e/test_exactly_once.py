@@ -7,60 +7,12 @@ import time
 
 import pytest
 
-from support.attempts import judge, read_journals, stored
 from support.kafka import Client
-from support.proc import start_tenantry
+from support.load import Load, assert_exactly_once, settle
 from support.system import System
 from support.wait import until
 
 SEED = int(os.environ.get("TENANTRY_SEED", "0")) or int(time.time())
-
-
-class Load:
-    """Senders of all signals over both protocols, to each tenant, until told to finish."""
-
-    def __init__(self, system, folder, rate, tenants=("acme", "beta")):
-        self.system, self.journals, self.senders = system, {}, []
-        for tenant in tenants:
-            self.journals[tenant] = []
-            for protocol in ("grpc", "http/protobuf"):
-                name = f"{tenant}-{protocol.split('/')[0]}"
-                journal = folder / f"{name}.jsonl"
-                self.journals[tenant].append(journal)
-                args = system.send_args(tenant, "all", 0, protocol)
-                del args[args.index("--count"):args.index("--count") + 2]
-                self.senders.append(start_tenantry(
-                    *args, "--duration", "1h", "--rate", f"{rate}/s", "--batch", "20",
-                    "--retry-for", "20s", "--attempts", journal,
-                    log=folder / f"send-{name}.log", name=f"send {name}"))
-
-    def stop(self):
-        for sender in self.senders:
-            if sender.alive:
-                sender.signal(signal.SIGINT)
-        for sender in self.senders:
-            sender.wait_exit(60)
-
-    def verdict(self, tenant):
-        return judge(read_journals(*self.journals[tenant]), stored(self.system, tenant))
-
-    def size(self):
-        return sum(j.stat().st_size for js in self.journals.values() for j in js if j.exists())
-
-
-def settle(system, load, tenants=("acme", "beta")):
-    """Waits until nothing acked is missing, then tells each tenant's verdict."""
-    for tenant in tenants:
-        until(lambda: load.verdict(tenant).missing == 0, 90,
-              lambda: f"all acked items of {tenant}: {load.verdict(tenant)}")
-    return {tenant: load.verdict(tenant) for tenant in tenants}
-
-
-def assert_exactly_once(verdicts, at_least):
-    for tenant, v in verdicts.items():
-        print(f"{tenant}: {v.acked_items} items acked, {v.missing} missing, {v.double} double, {v.stray} stray")
-        assert v.acked_items >= at_least, f"{tenant}: too little was acked to prove anything: {v}"
-        assert (v.missing, v.double, v.stray) == (0, 0, 0), f"{tenant}: {v}"
 
 
 def kill_one(system, target):
@@ -98,7 +50,7 @@ def kill_loop(tmp_path, kills, rate):
     finally:
         load.stop()
     try:
-        verdicts = settle(system, load)
+        verdicts = settle(load)
         print(f"kills: {hit}")
         assert_exactly_once(verdicts, at_least=1000)
         for tenant in verdicts:
@@ -168,7 +120,7 @@ def crash_loop(tmp_path, point, at, stir, hits):
     finally:
         load.stop()
     try:
-        assert_exactly_once(settle(system, load), at_least=200)
+        assert_exactly_once(settle(load), at_least=200)
     finally:
         system.down()
 

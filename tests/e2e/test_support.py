@@ -398,7 +398,7 @@ def test_expected_rows_of_odd_items():
     assert row["ResourceAttributes"] == {}
     span = build.span(start_time_unix_nano=10, end_time_unix_nano=5, kind=99)
     (row,) = oracle.rows(build.traces_request([span]))["otel_traces"]
-    assert (row["Duration"], row["SpanKind"], row["StatusCode"]) == (0, "Unspecified", "Unset")
+    assert (row["Duration"], row["SpanKind"], row["StatusCode"]) == (0, "99", "Unset")
 
 
 def test_missing_and_extra_compare_values_not_spelling():

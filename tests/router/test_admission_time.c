@@ -210,8 +210,8 @@ static void test_over_a_limit(void **state)
          "(5/s for all signals); come back in 2.0 s", 2 * NS_PER_S, 2 * NS_PER_S},
         {"logs = { items = \"1/s\"; }; wait = \"0s\";", 1, OUTCOME_OVER_ITEMS, "for logs",
          5 * NS_PER_S, 5 * NS_PER_S},
-        {"rate = \"10KB/s\"; wait = \"0s\";", 10, OUTCOME_OVER_BYTES, "for all signals", NS_PER_S,
-         5 * NS_PER_S},
+        {"rate = \"10KB/s\"; wait = \"0s\";", 10, OUTCOME_OVER_BYTES, "(10KB/s for all signals)",
+         NS_PER_S, 5 * NS_PER_S},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct home *h = home_open(rows[i].limits, "");

@@ -233,6 +233,28 @@ static void test_fatal_error_replaces_the_handle(void **state)
     close_fixture(f);
 }
 
+/* A new partition turned the first record away and took the second, which was under way already: the
+ * first one is not there, whatever librdkafka concludes from the second one's success. */
+static void test_no_success_by_conclusion(void **state)
+{
+    (void)state;
+    struct fixture *f = open_fixture(1 << 20, 1);
+    struct sent first, second;
+    send_until_confirmed(f, &f->acme, 5000); /* connected */
+    rd_kafka_mock_broker_set_rtt(f->cluster, 1, 200);
+    rd_kafka_mock_push_request_errors(f->cluster, API_PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+    assert_int_equal(send_one(f, &f->acme, SLICE_LIT("first"), &first), 0);
+    usleep(50000); /* on its way, in a request of its own; the answer takes longer */
+    assert_int_equal(send_one(f, &f->acme, SLICE_LIT("second"), &second), 0);
+    wait_for(&second, 3000);
+    assert_int_equal(second.error, 0);
+    wait_for(&first, 3000);
+    assert_int_equal(producer_outcome(first.error), OUTCOME_KAFKA_DOWN);
+    assert_true(first.possibly_persisted);
+    close_fixture(f);
+}
+
 static void test_queue_full(void **state)
 {
     (void)state;
@@ -303,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_first_use_is_quick),
         cmocka_unit_test(test_broker_down),
         cmocka_unit_test(test_fatal_error_replaces_the_handle),
+        cmocka_unit_test(test_no_success_by_conclusion),
         cmocka_unit_test(test_queue_full),
         cmocka_unit_test(test_unknown_topic),
         cmocka_unit_test(test_free_reports_all),

@@ -303,6 +303,20 @@ static void test_what_needs_a_restart_stays(void **state)
     snapshot_release(s);
 }
 
+/* Installations that share a cluster share neither topics nor groups. */
+static void test_the_prefix_is_in_topics_and_group(void **state)
+{
+    struct home *h = *state;
+    temp_write(&h->f, "tenantry.conf", "kafka: { prefix = \"stage.eu\"; };\n");
+    struct tenancy *t = tenancy_open(h->conf, NULL, &h->err);
+    assert_non_null(t);
+    struct snapshot *s = tenancy_acquire(t);
+    assert_string_equal(s->tenants[0].topic[SIGNAL_LOGS], "stage.eu.acme.logs");
+    assert_string_equal(s->tenants[0].group, "tenantry.stage.eu.acme");
+    snapshot_release(s);
+    tenancy_close(t);
+}
+
 static void test_a_changed_limit_starts_full(void **state)
 {
     struct home *h = *state;
@@ -406,6 +420,7 @@ int main(void)
         IN_HOME(test_a_wrong_file_at_the_start_is_left_out),
         IN_HOME(test_one_database_belongs_to_one_tenant),
         IN_HOME(test_what_needs_a_restart_stays),
+        IN_HOME(test_the_prefix_is_in_topics_and_group),
         IN_HOME(test_a_changed_limit_starts_full),
         IN_HOME(test_a_worker_reads_its_own_tenant_alone),
         IN_HOME(test_readers_beside_a_reload),

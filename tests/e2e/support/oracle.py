@@ -188,8 +188,8 @@ def _traces(message, received_ns, found):
 
 
 def _named(names, number):
-    """Numbers that have no name yet read as the first, 'not said'."""
-    return names[number] if 0 <= number < len(names) else names[0]
+    """Numbers that have no name yet are kept as numbers (R223)."""
+    return names[number] if 0 <= number < len(names) else str(number)
 
 
 def _metrics(message, received_ns, found):

@@ -1,6 +1,7 @@
 """A whole Tenantry in a folder: config, certificates, tenants, keys, `tenantry up`, their databases."""
 
 import json
+import re
 import sqlite3
 import urllib.request
 from pathlib import Path
@@ -94,7 +95,15 @@ class System:
 
     def down(self, timeout=60):
         if self.process and self.process.alive:
-            self.process.terminate(timeout)
+            return self.process.terminate(timeout)
+
+    def end(self, timeout=60):
+        """Ends it, and checks that no process of it ended out of order or had a sanitizer complain."""
+        code = self.process.terminate(timeout)
+        said = self.process.output()
+        bad = [line for line in said.splitlines() if re.search(
+            r"ERROR: \w+Sanitizer|runtime error:|process ended|end=(?!\"exit code 0\")", line)]
+        assert code == 0 and not bad, f"tenantry up ended with {code}\n" + "\n".join(bad)
 
     def http(self, path):
         """Status and body of an admin path; (0, "") when nobody answers."""
@@ -148,6 +157,8 @@ class System:
         return run_tenantry(*self.send_args(tenant, signal, count, protocol), *args,
                             timeout=timeout, check=check)
 
-    def send_args(self, tenant, signal, count, protocol="grpc"):
-        return ["send", "--endpoint", self.endpoint, "--ca", str(self.ca), "--key", self.keys[tenant],
-                "--signal", signal, "--count", str(count), "--protocol", protocol]
+    def send_args(self, tenant, signal, count=None, protocol=None, key=None):
+        args = ["send", "--endpoint", self.endpoint, "--ca", str(self.ca), "--key", key or self.keys[tenant],
+                "--signal", signal]
+        args += ["--count", str(count)] if count is not None else []
+        return args + (["--protocol", protocol] if protocol else [])

@@ -1,0 +1,243 @@
+"""Kafka away, clients away, and the router's own end: nothing that was told success is lost, everybody
+else is told the truth in time."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+from support import otlp_build as build
+from support.attempts import judge, read_journals, stored
+from support.kafka import Kafka
+from support.sdk import PROTOCOLS, Sdk
+from support.system import System
+from support.wait import until
+from support.wire import (
+    GRPC_PATHS,
+    PROTOBUF,
+    Http1,
+    bearer,
+    frame,
+    grpc_call,
+    http1,
+    http2,
+    request,
+    retry_delay,
+    warm_up,
+)
+
+ANSWER_TIMEOUT = 1.5
+
+
+@pytest.fixture(scope="module")
+def broker():
+    with Kafka() as kafka:
+        yield kafka
+
+
+@pytest.fixture(scope="module")
+def system(broker, tmp_path_factory):
+    system = System(tmp_path_factory.mktemp("gone"), brokers=broker.bootstrap,
+                    extra={"router": 'answer_timeout = "1500ms";'})
+    system.up()
+    until(lambda: push(system).status == 200, 30, "the topics")
+    yield system
+    system.end()
+
+
+LOGS = build.logs_request([build.log("hello")]).SerializeToString()
+
+
+def fields(system):
+    return {"Content-Type": PROTOBUF, **bearer(system.keys["acme"])}
+
+
+def push(system):
+    return http1(system, body=LOGS, headers=fields(system))
+
+
+def counted(system, outcome, tenant="acme"):
+    """Requests of that outcome so far."""
+    for line in system.http("/metrics")[1].splitlines():
+        if line.startswith("tenantry_requests_total") and f'outcome="{outcome}"' in line \
+                and f'tenant="{tenant}"' in line:
+            return int(float(line.split()[-1]))
+    return 0
+
+
+def test_broker_killed_and_back(system, broker):
+    """503 / 14 within the answer timeout, not ready meanwhile; then all by itself good again."""
+    before = counted(system, "kafka_down")
+    broker.kill9()
+    start = time.monotonic()
+    answer = push(system)
+    took = time.monotonic() - start
+    assert answer.status == 503  # R127, R207
+    assert answer.rpc_status.code == 14
+    assert answer.rpc_status.message == "Kafka did not confirm in time, try again"
+    assert answer.get("retry-after") == "1" and retry_delay(answer.rpc_status) == 1
+    assert took < ANSWER_TIMEOUT + 0.7
+    call = grpc_call(system, "logs", LOGS, bearer(system.keys["acme"]))
+    assert (call.code, call.retry_delay) == (14, 1)
+    assert counted(system, "kafka_down") == before + 2
+    until(lambda: system.http("/readyz")[0] == 503, 10, "readiness off")
+    assert system.http("/healthz")[0] == 200
+    broker.start()
+    start = time.monotonic()
+    until(lambda: push(system).status == 200, 15, "success after the broker came back")
+    print(f"success {time.monotonic() - start:.1f} s after the broker was back")
+    until(lambda: system.http("/readyz")[0] == 200, 10, "readiness")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_sdk_retries_until_the_broker_is_back(system, broker, protocol):
+    rows = system.count("acme")
+    accepted = counted(system, "accepted")
+    broker.kill9()
+    with Sdk(system.endpoint, protocol, "gzip", system.ca, bearer(system.keys["acme"]), timeout=60) as sdk:
+        sdk.logger_provider.get_logger("patient").emit(body="patient")
+        flush = threading.Thread(target=sdk.logger_provider.force_flush, args=(60_000,))
+        flush.start()
+        until(lambda: sdk.attempts, 15, "a first refusal")
+        broker.start()
+        flush.join(60)
+        statuses = [a.status for a in sdk.attempts if a.signal == "logs"]
+    first, *_, last = statuses
+    assert (first, last) == (("UNAVAILABLE", "OK") if protocol == "grpc" else ("503", "200"))
+    until(lambda: system.count("acme") >= rows + 1, 30, "the row")
+    assert counted(system, "accepted") >= accepted + 1
+
+
+@pytest.fixture
+def stuck(system, broker):
+    """Kafka takes nothing for now, so that requests stay under way."""
+    until(lambda: push(system).status == 200, 15, "a broker that answers")
+    broker.pause()
+    yield
+    broker.resume()
+    until(lambda: push(system).status == 200, 30, "success after the broker went on")
+
+
+def test_a_deadline_of_the_caller_is_kept(system, stuck):
+    """R147: grpc-status 4 at the call's own deadline, before ours."""
+    before = counted(system, "deadline")
+    headers = {"content-type": "application/grpc", "te": "trailers", "grpc-timeout": "300m",
+               **bearer(system.keys["acme"])}  # fmt: skip
+    start = time.monotonic()
+    call = http2(system, path=GRPC_PATHS["logs"], body=frame(LOGS), headers=headers).grpc
+    assert (call.code, call.retry_delay) == (4, None)
+    assert 0.25 < time.monotonic() - start < 1.2
+    assert counted(system, "deadline") == before + 1
+
+
+def test_a_client_that_goes_away_is_counted(system, stuck):
+    """R149: what it held is given back."""
+    before = counted(system, "client_gone")
+    with Http1(system) as c:
+        c.send(request(body=LOGS, headers=fields(system)))
+        until(lambda: "tenantry_buffered_bytes 0\n" not in system.http("/metrics")[1], 5, "a held body")
+    until(lambda: counted(system, "client_gone") == before + 1, 5, "a client gone over HTTP/1.1")
+    # grpcio resets the stream at its deadline; ours may come first.
+    deadlines = counted(system, "deadline")
+    assert grpc_call(system, "logs", LOGS, bearer(system.keys["acme"]), timeout=0.3).code == 4
+    until(lambda: counted(system, "client_gone") + counted(system, "deadline") == before + deadlines + 2,
+          5, "the call that was given up")
+
+
+def test_memory_and_caps_are_free_after_an_outage(system, broker):
+    until(lambda: push(system).status == 200, 15, "a broker that answers")
+    until(lambda: "tenantry_buffered_bytes 0\n" in system.http("/metrics")[1], 10, "nothing held")
+    text = system.http("/metrics")[1]
+    assert 'tenantry_in_flight_bytes{tenant="acme"} 0\n' in text
+    # What Kafka may have although we said no is counted, not hidden (DESIGN §4 Deadlines).
+    assert "tenantry_possible_duplicates_total" in text
+
+
+# ---- the router's own end
+
+
+@pytest.mark.timeout(150)
+def test_sigterm_under_load_loses_nothing(kafka, tenantry, tmp_path):
+    """Router and workers as programs of their own: the router drains and exits 0; every acked item is
+    in the database, once."""
+    system = System(tmp_path / "system", brokers=kafka.bootstrap, extra={"kafka": 'prefix = "term";'})
+
+    def start(*args):
+        return tenantry("--config", system.conf, *args, cwd=system.folder)
+
+    workers, router = start("supervise"), start("router")
+    router.wait_for(lambda: system.http("/readyz")[0] == 200, 30, "readiness")
+    senders, journals = [], {}
+    for tenant in system.keys:
+        warm_up(system, tenant)
+        for protocol in ("grpc", "http/protobuf"):
+            journal = tmp_path / f"{tenant}-{protocol[:4]}.jsonl"
+            journals.setdefault(tenant, []).append(journal)
+            args = system.send_args(tenant, "all", 0, protocol)
+            del args[args.index("--count"):args.index("--count") + 2]
+            senders.append(tenantry(
+                *args, "--duration", "1h", "--rate", "1000/s", "--batch", "20",
+                "--retry-for", "20s", "--attempts", journal, name=f"send {tenant} {protocol}"))
+
+    def acked(journal):
+        return journal.exists() and journal.read_text().count('"acked"')
+
+    def more(router, n):
+        """Waits until each sender was told success n times more."""
+        before = {j: acked(j) for js in journals.values() for j in js}
+        router.wait_for(lambda: all(acked(j) >= at + n for j, at in before.items()), 40,
+                        f"{n} more acked requests of each sender")
+
+    more(router, 30)
+    begin = time.monotonic()
+    assert router.terminate(25) == 0
+    print(f"the router ended within {time.monotonic() - begin:.1f} s")
+    again = start("router")
+    more(again, 30)
+    for sender in senders:
+        sender.signal(signal.SIGINT)
+    for sender in senders:
+        sender.wait_exit(40)
+    for tenant, paths in journals.items():
+        attempts = read_journals(*paths)
+
+        def verdict():
+            return judge(attempts, stored(system, tenant))
+
+        workers.wait_for(lambda: verdict().missing == 0, 40, f"acked items of {tenant}")
+        v = verdict()
+        print(f"{tenant}: {v}")
+        assert v.acked_items >= 2 * 2 * 30 * 20
+        assert (v.double, v.stray) == (0, 0)
+    # While the router ended, nobody was told anything that a sender must not retry.
+    final = [line for js in journals.values() for j in js for line in j.read_text().splitlines()
+             if '"refused"' in line and '"status":503' not in line and '"grpc_status":14' not in line]
+    assert not final
+    assert again.terminate(25) == 0
+    assert workers.terminate(25) == 0
+
+
+def test_drain_ends_connections_in_order(kafka, tmp_path):
+    """R298, R299: requests under way are answered, connections are told to go."""
+    system = System(tmp_path / "system", brokers=kafka.bootstrap, tenants=("acme",),
+                    extra={"kafka": 'prefix = "drain";', "router": 'drain_delay = "1s";'})
+    system.up()
+    try:
+        until(lambda: push(system).status == 200, 30, "the topics")
+        with Http1(system) as idle, Http1(system) as busy:
+            for c in (idle, busy):
+                c.send(request(body=LOGS, headers=fields(system)))
+                assert c.read().status == 200
+            busy.send(request(headers={**fields(system), "Content-Length": str(len(LOGS))}), LOGS[:5])
+            system.process.signal(signal.SIGTERM)
+            until(lambda: system.http("/readyz")[0] != 200, 5, "readiness off")
+            busy.send(LOGS[5:])
+            answer = busy.read()
+            # Begun before: finished. R300: were it not, it would be a 503.
+            assert answer.status == 200
+            assert idle.closed() and busy.closed()
+        assert system.process.wait_exit(30) == 0
+        until(lambda: system.http("/healthz")[0] == 0, 5, "the admin listener's end")
+    finally:
+        system.down()
