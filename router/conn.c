@@ -142,11 +142,16 @@ void conn_flush_later(struct conn *c)
 
 /* -- input, and which protocol it is -- */
 
+void conn_input_ended(h2o_socket_t *sock)
+{
+    ((struct conn *)sock->data)->input_ended = true;
+}
+
 static void on_read(h2o_socket_t *sock, const char *error)
 {
     struct conn *c = sock->data;
     loop_enter(c->loop);
-    if (error != NULL)
+    if (error != NULL || c->input_ended)
         conn_close(c);
     else
         c->ops->read(c);
@@ -188,7 +193,7 @@ static void sniff(h2o_socket_t *sock, const char *error)
     struct conn *c = sock->data;
     loop_enter(c->loop);
     struct slice in = slice_of(sock->input->bytes, sock->input->size);
-    if (error != NULL)
+    if (error != NULL || c->input_ended)
         conn_close(c);
     else if (slice_starts(in, http2_preface))
         speak(c, &http2_conn_ops);
@@ -210,8 +215,8 @@ static void on_handshake(h2o_socket_t *sock, const char *error)
     loop_enter(c->loop);
     SSL_CTX_free(c->ssl_ctx);
     c->ssl_ctx = NULL;
-    if (error != NULL) {
-        metric_add(metric_series(&handshake_failed_metric, NULL), 1);
+    if (error != NULL || c->input_ended) {
+        metric_add(metric_series(&handshake_failed_metric, NULL), error != NULL);
         conn_close(c);
         return;
     }

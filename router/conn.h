@@ -45,6 +45,7 @@ struct conn {
     struct buf out;                /* collected for the next write */
     struct buf writing;            /* borrowed by the socket until it is written */
     bool is_writing;
+    bool input_ended; /* the client sent close_notify */
     struct loop_task flush, bury;
     struct conn *next, **prev; /* front's list */
 };
@@ -53,6 +54,9 @@ extern const struct conn_ops http1_conn_ops, http2_conn_ops;
 
 /* Takes `sock`, whose place is already counted in router->connections. */
 void conn_start(struct loop *l, h2o_socket_t *sock, bool tls);
+/* The client sent close_notify: libh2o collects what comes after it for ever and never shows it to
+ * us, so the connection ends with this read. Called from within libh2o. */
+void conn_input_ended(h2o_socket_t *sock);
 /* Asks for a write of c->out at the end of this turn. */
 void conn_flush_later(struct conn *c);
 /* Closes now; calls ops->gone first. Never from within nghttp2's callbacks. Closed is fine. */

@@ -1,5 +1,7 @@
 #include "router/tls.h"
 
+#include "router/conn.h"
+
 #include <errno.h>
 #include <h2o.h>
 #include <openssl/err.h>
@@ -40,6 +42,12 @@ static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *o
     }
     *out = chosen;
     return SSL_TLSEXT_ERR_OK;
+}
+
+static void on_info(const SSL *ssl, int where, int value)
+{
+    if (where == SSL_CB_READ_ALERT && (value & 0xFF) == SSL_AD_CLOSE_NOTIFY)
+        conn_input_ended(BIO_get_data(SSL_get_rbio(ssl)));
 }
 
 /* The first error of the queue is the cause, the others say who stumbled over it. */
@@ -88,6 +96,7 @@ SSL_CTX *tls_context_new(const char *certificate, const char *private_key, struc
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_early_data(ctx, 0);
     SSL_CTX_set_alpn_select_cb(ctx, select_protocol, NULL);
+    SSL_CTX_set_info_callback(ctx, on_info);
     if (load_identity(ctx, certificate, private_key, err) < 0) {
         SSL_CTX_free(ctx);
         return NULL;

@@ -198,6 +198,36 @@ static void test_exchange(void **state)
     end(&f);
 }
 
+/* After the client's close_notify its input would pile up undecrypted: the connection ends, however
+ * much of a request came before. */
+static void test_close_notify(void **state)
+{
+    (void)state;
+    static const char *const protocols[] = {"\x08http/1.1", "\x02h2", NULL};
+    static const char *const sent[] = {"", "POST ", "PRI * HT"};
+    struct fixture f;
+    begin(&f);
+    for (size_t i = 0; i < COUNT(protocols) * COUNT(sent); i++) {
+        const char *text = sent[i % COUNT(sent)];
+        struct offer o = http1;
+        struct client c;
+        struct timeval limit = {5, 0};
+        char drop[4096];
+        int n = 1;
+        o.alpn = protocols[i / COUNT(sent)];
+        client_begin(&c, &f.s, &o);
+        setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+        if (text[0] != 0)
+            SSL_write(c.ssl, text, (int)strlen(text));
+        SSL_shutdown(c.ssl);
+        while (n > 0)
+            n = SSL_read(c.ssl, drop, sizeof(drop));
+        assert_int_not_equal(SSL_get_error(c.ssl, n), SSL_ERROR_WANT_READ); /* SO_RCVTIMEO */
+        client_end(&c);
+    }
+    end(&f);
+}
+
 static void subject(const struct client *c, char *out, int size)
 {
     X509 *x = SSL_get1_peer_certificate(c->ssl);
@@ -283,7 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_negotiation),       cmocka_unit_test(test_exchange),
         cmocka_unit_test(test_renewal),           cmocka_unit_test(test_wrong_files),
-        cmocka_unit_test(test_handshake_timeout),
+        cmocka_unit_test(test_handshake_timeout), cmocka_unit_test(test_close_notify),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
