@@ -255,14 +255,13 @@ void http1_body_init(struct http1_body *b, const struct http1_head *head)
 {
     *b = (struct http1_body){.framing = head->framing};
     b->left = head->framing == HTTP1_LENGTH ? head->content_length : 0;
-    b->chunks.consume_trailer = 1; /* R22 */
 }
 
 static enum http1_body_state decode_chunked(struct http1_body *b, uint8_t *at, size_t *len,
                                             size_t *ret_data)
 {
     size_t data = *len;
-    ssize_t rc = phr_decode_chunked(&b->chunks, (char *)at, &data);
+    ssize_t rc = http1_chunked_decode(&b->chunks, at, &data);
     if (rc == -1)
         return HTTP1_BODY_BROKEN;
     size_t behind = rc >= 0 ? (size_t)rc : 0;

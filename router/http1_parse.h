@@ -3,6 +3,7 @@
 #ifndef ROUTER_HTTP1_PARSE_H
 #define ROUTER_HTTP1_PARSE_H
 
+#include "router/http1_chunked.h"
 #include "router/outcome.h"
 #include "router/picohttp.h"
 #include "router/request.h"
@@ -33,7 +34,7 @@ enum outcome http1_parse_head(struct slice in, size_t seen, size_t max_bytes,
 struct http1_body {
     enum http1_framing framing;
     uint64_t left; /* HTTP1_LENGTH */
-    struct phr_chunked_decoder chunks;
+    struct http1_chunked chunks;
     uint64_t overhead, decoded; /* HTTP1_CHUNKED: framing bytes and data so far */
 };
 

@@ -282,10 +282,24 @@ static void test_bodies_in_every_split(void **state)
          "hel0123456789", "", HTTP1_BODY_DONE},
         {__LINE__, HTTP1_CHUNKED, 0, "1\r\na\r\n0\r\nX-Sum: 1\r\nY: 2\r\n\r\nN", "a", "N",
          HTTP1_BODY_DONE},
+        {__LINE__, HTTP1_CHUNKED, 0, "1 \t;x=y\r\na\r\n0000\r\nT: \tx\r\n\r\n", "a", "",
+         HTTP1_BODY_DONE},
         {__LINE__, HTTP1_CHUNKED, 0, "5\r\nhel", "hel", "", HTTP1_BODY_MORE},
         {__LINE__, HTTP1_CHUNKED, 0, "x\r\n", "", "", HTTP1_BODY_BROKEN},
         {__LINE__, HTTP1_CHUNKED, 0, "-1\r\n", "", "", HTTP1_BODY_BROKEN},
         {__LINE__, HTTP1_CHUNKED, 0, "11111111111111111\r\n", "", "", HTTP1_BODY_BROKEN},
+        /* what other parsers may read otherwise */
+        {__LINE__, HTTP1_CHUNKED, 0, "1\na\r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "0x1\r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "1 \r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "1junk\r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "\r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, ";x\r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "1;x\na\r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "1;x\rya\r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "0\r\n\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "0\r\nT: 1\n\r\n", "", "", HTTP1_BODY_BROKEN},
+        {__LINE__, HTTP1_CHUNKED, 0, "0\r\n\r\r\n", "", "", HTTP1_BODY_BROKEN},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         for (size_t step = 1; step <= strlen(rows[i].bytes); step++) {
