@@ -10,6 +10,10 @@
 #define FRAME_HEADER_BYTES 9
 /* Between "no new requests, please" and the last stream id we take: a round trip (R298). */
 #define DRAIN_NOTICE_NS NS_PER_S
+/* Most frames that may wait to be sent: who provokes frames (resets of refused streams,
+ * acknowledgements) has to take them, or they would pile up. */
+#define QUEUED_FRAMES            1000
+#define QUEUED_FRAMES_PER_STREAM 4
 
 static const struct metric cut_metric = {
     "tenantry_router_http2_cut_total",
@@ -47,20 +51,34 @@ static int guarded(struct http2 *h, enum http2_guard_kind kind)
                                                                    : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+/* Empty, or all but padding; the last frame of a body may be. */
+static bool brings_little(const nghttp2_frame_hd *hd)
+{
+    bool may_be_empty =
+        hd->length == 0 || (hd->length <= 256 && (hd->flags & NGHTTP2_FLAG_PADDED) != 0);
+    return may_be_empty && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
+}
+
+static bool takes_too_little(const struct http2 *h)
+{
+    return nghttp2_session_get_outbound_queue_size(h->session) >
+           QUEUED_FRAMES + QUEUED_FRAMES_PER_STREAM * conn_conf(h->c)->max_streams;
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *arg)
 {
     struct http2 *h = arg;
     (void)session;
     uint64_t known = FRAME_HEADER_BYTES + hd->length;
     h->ignored -= known < h->ignored ? known : h->ignored;
+    if (takes_too_little(h))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     switch (hd->type) {
     case NGHTTP2_DATA:
-        return hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM)
-                   ? guarded(h, HTTP2_GUARD_CONTROL)
-                   : 0;
+        return brings_little(hd) ? guarded(h, HTTP2_GUARD_CONTROL) : 0;
+    case NGHTTP2_HEADERS: /* refused ones and trailers; a request makes up for its own */
     case NGHTTP2_PING:
     case NGHTTP2_SETTINGS:
-        return hd->flags & NGHTTP2_FLAG_ACK ? 0 : guarded(h, HTTP2_GUARD_CONTROL);
     case NGHTTP2_PRIORITY:
     case NGHTTP2_RST_STREAM:
     case NGHTTP2_WINDOW_UPDATE:
@@ -174,7 +192,6 @@ static int session_new(struct http2 *h)
     if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
         goto out;
     nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);

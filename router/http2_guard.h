@@ -11,7 +11,7 @@
 /* id, burst, leak per second, what every new request takes off the level */
 #define HTTP2_GUARDS(ROW)                                                                          \
     ROW(CONTROL, 1000, 100,                                                                        \
-        4) /* PING, SETTINGS, PRIORITY, RST_STREAM, WINDOW_UPDATE, empty DATA */                   \
+        4) /* PING, SETTINGS, PRIORITY, RST_STREAM, WINDOW_UPDATE, HEADERS, empty DATA */          \
     ROW(ABANDONED, 1000, 50, 0) /* requests reset before their answer, whoever reset them */       \
     ROW(IGNORED, 64u << 20, 4u << 20, 1u << 20) /* bytes of unknown frames, of closed streams */
 

@@ -450,13 +450,17 @@ static void test_floods(void **state)
 {
     (void)state;
     static const uint8_t ping[17] = {0, 0, 8, 6};
+    static const uint8_t ping_ack[17] = {0, 0, 8, 6, 1};
     static const uint8_t settings[9] = {0, 0, 0, 4};
     static const uint8_t empty_data[9] = {0, 0, 0, 0, 0, 0, 0, 0, 1};
+    static const uint8_t padded_data[10] = {0, 0, 1, 0, 8, 0, 0, 0, 1, 0};
     static const uint8_t window[13] = {0, 0, 4, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     static uint8_t unknown[9 + 16384] = {0, 64, 0, 99};
     flood(__LINE__, ping, sizeof(ping), 500);
+    flood(__LINE__, ping_ack, sizeof(ping_ack), 500);
     flood(__LINE__, settings, sizeof(settings), 500);
     flood(__LINE__, empty_data, sizeof(empty_data), 500);
+    flood(__LINE__, padded_data, sizeof(padded_data), 500);
     flood(__LINE__, window, sizeof(window), 500);
     flood(__LINE__, unknown, sizeof(unknown), 100);
 }
