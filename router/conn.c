@@ -104,6 +104,8 @@ static void write_out(struct conn *c)
         return;
     }
     if (c->out.len == 0) {
+        buf_release(&c->out); /* an idle connection holds none */
+        buf_release(&c->writing);
         c->ops->wrote(c);
         return;
     }
