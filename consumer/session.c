@@ -291,8 +291,22 @@ int session_open(struct session *s, const struct conf *conf, const char *brokers
     return rc;
 }
 
+/* A static member that comes back gets the assignment it had, and is not told that it leads the
+ * group (librdkafka before KIP-814), so nobody would ever notice topics and partitions that were
+ * made while it was away. Joining again makes the broker deal anew, and tells. */
+static void ask_again(struct session *s)
+{
+    rd_kafka_topic_partition_list_t *topics;
+    if (s->asked_again || s->n_units == 0 || rd_kafka_subscription(s->rk, &topics))
+        return;
+    s->asked_again = true;
+    rd_kafka_subscribe(s->rk, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+}
+
 void session_serve(struct session *s, int timeout_ms)
 {
+    ask_again(s);
     forward_records(s);
     rd_kafka_message_t *m = rd_kafka_consumer_poll(s->rk, timeout_ms);
     if (m == NULL)

@@ -160,3 +160,16 @@ def test_all_that_was_written_has_expired(site, unique):
     tenant.wait_exact()
     assert tenant.progress()["lost_records"] == 0
     assert events(worker, NEW_LOG) == events(worker, LOST) == []
+
+
+def test_a_topic_made_while_the_worker_was_dead_is_read(site, unique):
+    """A static member that comes back gets the partitions it had: the new ones must be asked for."""
+    tenant = site.tenant(unique)
+    worker = write_twenty(tenant)
+    tenant.site.client.delete_topic(tenant.topic())
+    until(lambda: len(tenant.status()["units"]) == 4, 30, "the worker to be without the topic")
+    worker.kill9()
+    tenant.make_topics(("logs",), dlq=False)
+    tenant.send(5, partition=0)
+    tenant.start()
+    tenant.wait_exact(20)
