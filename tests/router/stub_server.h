@@ -26,9 +26,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What the stub has seen; read after a server_settle or a finished exchange. */
+/* What the stub has seen. late: answers after the body, also those that found nobody. */
 static struct {
-    _Atomic unsigned requests, bodies, answered, gone, stalled;
+    _Atomic unsigned requests, bodies, answered, gone, stalled, late;
     _Atomic uint64_t body_bytes;
 } seen;
 
@@ -108,6 +108,7 @@ static void deliver_later(struct loop_message *m)
     struct later *l = H2O_STRUCT_FROM_MEMBER(struct later, message, m);
     if (!l->req->gone && !asked(l->req, "x-later"))
         stub_answer(l->req, OUTCOME_ACCEPTED, NULL);
+    seen.late++;
     request_unref(l->req);
     free(l);
 }
