@@ -51,7 +51,9 @@ rd_kafka_conf_t *producer_conf_new(const struct conf *conf, const char *brokers,
     snprintf(queue, sizeof(queue), "%llu", (unsigned long long)(k->queue_bytes / 1024));
     const struct setting settings[] = {
         {"acks", "all", true},
-        {"enable.idempotence", "true", true},
+        /* docs/decisions/0014-each-record-once-on-the-wire.md */
+        {"enable.idempotence", "false", true},
+        {"message.send.max.retries", "0", true},
         {"message.timeout.ms", timeout, true},     /* docs/decisions/0001-produce-deadline.md */
         {"message.max.bytes", "1000000000", true}, /* record.max_bytes is admission's to watch */
         {"allow.auto.create.topics", "false", true},

@@ -63,8 +63,6 @@ struct watch *watch_start(const rd_kafka_conf_t *conf, struct errbuf *err)
     struct watch *w = calloc(1, sizeof(*w));
     char text[512] = "out of memory";
     rd_kafka_conf_t *own = rd_kafka_conf_dup(conf);
-    /* No producer id is needed to ask. */
-    rd_kafka_conf_set(own, "enable.idempotence", "false", text, sizeof(text));
     if (w == NULL || (w->rk = rd_kafka_new(RD_KAFKA_PRODUCER, own, text, sizeof(text))) == NULL) {
         errbuf_set(err, EINVAL, "Kafka client: %s.", text);
         rd_kafka_conf_destroy(own);
