@@ -1,10 +1,8 @@
-/* Hands accepted payloads to Kafka: a small pool of idempotent librdkafka producers (acks=all); a
- * tenant always maps to the same one. Payloads go by reference and stay with the caller until
- * `done`.
+/* Hands accepted payloads to Kafka: a small pool of librdkafka producers (acks=all); a tenant
+ * always maps to the same one. Payloads go by reference and stay with the caller until `done`.
  *
- * A fatal error of an idempotent producer (librdkafka 2.0.2 has one after a possibly persisted
- * timeout) replaces the handle: what it held is reported as failed, nothing is produced again by
- * us. */
+ * A record goes over the wire once, unless the broker says that it did not take it: what may be
+ * stored is never produced again (docs/decisions/0014-each-record-once-on-the-wire.md). */
 #ifndef ROUTER_PRODUCER_H
 #define ROUTER_PRODUCER_H
 

@@ -13,8 +13,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define POLL_MS        100
-#define RETRY_FATAL_NS NS_PER_S
+#define POLL_MS 100
 
 /* Topic objects by name, open addressing. librdkafka's own look-up walks a list of all topics, and
  * producing to a name it has not met waits up to a second for the next look at its metadata. */
@@ -26,13 +25,9 @@ struct topics {
 struct handle {
     rd_kafka_t *rk;
     struct topics topics;
-    handle_fatal_fn *on_fatal;
-    void *arg;
     pthread_t thread;
-    _Atomic bool retired, ended;
-    _Atomic uint64_t grace_until_ns;
+    _Atomic bool stopping;
     _Atomic uint64_t records, bytes; /* handed over and not reported */
-    bool fatal, replaced;            /* the thread's own */
 };
 
 /* --- topics -------------------------------------------------------------------------------- */
@@ -155,68 +150,33 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
-    struct handle *h = opaque;
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        char text[ERRBUF_SIZE];
-        rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, text, sizeof(text));
-        h->fatal = true;
-        log_event(LOG_ERROR, "producer broke and is replaced",
-                  log_str("error", rd_kafka_err2name(cause)), log_str("reason", text));
-        return;
-    }
+    (void)rk, (void)opaque;
     log_repeated(LOG_WARN, "producer has trouble", rd_kafka_err2name(code),
                  log_str("error", rd_kafka_err2name(code)), log_str("reason", reason));
 }
 
 /* --- the thread ---------------------------------------------------------------------------- */
 
-/* Asks for a replacement until one is there. */
-static void seek_replacement(struct handle *h, uint64_t *next_try_ns)
+static void *handle_main(void *arg)
 {
-    uint64_t now_ns = clock_mono_ns();
-    if (now_ns < *next_try_ns)
-        return;
-    *next_try_ns = now_ns + RETRY_FATAL_NS;
-    h->replaced = h->on_fatal(h->arg, h);
-}
-
-/* Collects what is still to be reported. */
-static void drain(struct handle *h)
-{
-    rd_kafka_purge(h->rk, RD_KAFKA_PURGE_F_QUEUE);
-    while (atomic_load(&h->records) > 0 && clock_mono_ns() < atomic_load(&h->grace_until_ns))
+    struct handle *h = arg;
+    while (!atomic_load(&h->stopping))
         rd_kafka_poll(h->rk, POLL_MS);
     rd_kafka_purge(h->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
     while (atomic_load(&h->records) > 0)
         rd_kafka_poll(h->rk, POLL_MS);
-}
-
-static void *handle_main(void *arg)
-{
-    struct handle *h = arg;
-    uint64_t next_try_ns = 0;
-    while (!atomic_load(&h->retired)) {
-        rd_kafka_poll(h->rk, POLL_MS);
-        if (h->fatal && !h->replaced)
-            seek_replacement(h, &next_try_ns);
-    }
-    drain(h);
     release_topics(&h->topics);
     rd_kafka_destroy(h->rk);
-    atomic_store(&h->ended, true);
     return NULL;
 }
 
-struct handle *handle_start(const rd_kafka_conf_t *conf, handle_fatal_fn *on_fatal, void *arg,
-                            struct errbuf *err)
+struct handle *handle_start(const rd_kafka_conf_t *conf, struct errbuf *err)
 {
     struct handle *h = calloc(1, sizeof(*h));
     if (h == NULL) {
         errbuf_set(err, ENOMEM, "Out of memory for a Kafka producer.");
         return NULL;
     }
-    h->on_fatal = on_fatal;
-    h->arg = arg;
     rd_kafka_conf_t *own = rd_kafka_conf_dup(conf);
     rd_kafka_conf_set_opaque(own, h);
     rd_kafka_conf_set_dr_msg_cb(own, on_report);
@@ -239,15 +199,9 @@ struct handle *handle_start(const rd_kafka_conf_t *conf, handle_fatal_fn *on_fat
     return h;
 }
 
-void handle_retire(struct handle *h, int grace_ms)
+void handle_stop(struct handle *h)
 {
-    atomic_store(&h->grace_until_ns, clock_mono_ns() + (uint64_t)grace_ms * NS_PER_MS);
-    atomic_store(&h->retired, true);
-}
-
-bool handle_ended(const struct handle *h)
-{
-    return atomic_load(&h->ended);
+    atomic_store(&h->stopping, true);
 }
 
 void handle_free(struct handle *h)

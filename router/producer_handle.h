@@ -1,5 +1,5 @@
-/* One librdkafka producer with its thread: the thread polls for delivery reports, notices a fatal
- * error, and ends the producer after its last report. */
+/* One librdkafka producer with its thread: the thread polls for delivery reports and ends the
+ * producer after the last one. */
 #ifndef ROUTER_PRODUCER_HANDLE_H
 #define ROUTER_PRODUCER_HANDLE_H
 
@@ -8,12 +8,8 @@
 
 struct handle;
 
-/* `conf` is a template and stays the caller's. `on_fatal` is called once, on the handle's thread,
- * when its producer can do no more (idempotence is broken): whoever uses the handle has to have
- * stopped when it returns true; false = try again later. NULL with a sentence on failure. */
-typedef bool handle_fatal_fn(void *arg, struct handle *h);
-struct handle *handle_start(const rd_kafka_conf_t *conf, handle_fatal_fn *on_fatal, void *arg,
-                            struct errbuf *err);
+/* `conf` is a template and stays the caller's. NULL with a sentence on failure. */
+struct handle *handle_start(const rd_kafka_conf_t *conf, struct errbuf *err);
 /* The topic object of that name if it was used or warmed before, else NULL. It belongs to the
  * handle. Thread: any, while nobody is in handle_add_topic. */
 rd_kafka_topic_t *handle_topic(const struct handle *h, const char *name);
@@ -27,13 +23,10 @@ struct handle_load {
     uint64_t records, bytes;
 };
 struct handle_load handle_load(const struct handle *h);
-/* From now on the thread only collects the reports of what was sent: what is still queued fails at
- * once, what is on the wire gets `grace_ms` to be answered and then fails as possibly persisted.
- * Nobody sends any more. May be called again with a shorter grace. Thread: any. */
-void handle_retire(struct handle *h, int grace_ms);
-/* Whether its thread has ended, so that handle_free does not wait. Thread: any. */
-bool handle_ended(const struct handle *h);
-/* Joins the thread of a retired handle and frees it; NULL is fine. */
+/* From now on the thread only collects the reports: what is still there fails at once. Nobody sends
+ * any more. Thread: any. */
+void handle_stop(struct handle *h);
+/* Joins the thread of a stopped handle and frees it; NULL is fine. */
 void handle_free(struct handle *h);
 
 #endif
