@@ -17,9 +17,7 @@
  *   - a singular message that is repeated is merged (R217), also as the member of a oneof: two
  *     gauges in a row are one with the points of both. protobuf-c keeps the second only.
  *
- * Ids (R232): the item is bad when a span's trace id is not 16 bytes or its span id not 8, and when
- * any other id in it (parent, link, log record, exemplar) is neither empty nor of its length: the
- * Collector, reading our topics, refuses a whole record for one such id. */
+ * On the way it finds the items that are valid as messages but have a defect (defect.h). */
 #include "otlp/scan.h"
 #include "otlp/scan_schema.h"
 #include "otlp/wire.h"
@@ -31,7 +29,9 @@ struct scan {
     struct scan_limits limits;
     struct scan_result *ret;
     enum scan_status status;
-    bool bad_ids; /* seen in the item that is being walked */
+    /* of the item that is being walked */
+    unsigned defects;        /* DEFECT_BITs */
+    uint64_t counts, bounds; /* how many, of a histogram point */
 };
 
 static bool malformed(struct scan *s, const uint8_t *at, const char *error)
@@ -68,45 +68,51 @@ static bool varints(struct slice packed, struct wire *w)
     return true;
 }
 
-/* Repeated numbers in their packed form. */
-static bool packed(struct wire *w, enum schema_kind kind)
+static bool may_be_packed(enum schema_kind kind)
 {
-    struct slice bytes;
-    if (!wire_bytes(w, &bytes))
+    return kind == SCHEMA_VARINTS || kind == SCHEMA_COUNTS || kind == SCHEMA_BOUNDS;
+}
+
+/* Repeated numbers in their packed form. */
+static bool packed(struct wire *w, enum schema_kind kind, struct slice *ret)
+{
+    if (!wire_bytes(w, ret))
         return false;
     if (kind == SCHEMA_VARINTS)
-        return varints(bytes, w);
-    return bytes.len % 8 == 0 || wire_fail(w, "packed numbers cut short");
+        return varints(*ret, w);
+    return ret->len % 8 == 0 || wire_fail(w, "packed numbers cut short");
 }
 
 /* A value that has not the wire type of a field's single value. */
 static __attribute__((noinline)) bool other_value(struct wire *w, uint32_t number,
-                                                  enum wire_type type, enum schema_kind kind)
+                                                  enum wire_type type, enum schema_kind kind,
+                                                  struct slice *ret)
 {
     if (kind == SCHEMA_UNKNOWN)
         return wire_skip(w, number, type);
-    if (type == WIRE_BYTES && (kind == SCHEMA_VARINTS || kind == SCHEMA_FIXED64S))
-        return packed(w, kind);
+    if (type == WIRE_BYTES && may_be_packed(kind))
+        return packed(w, kind, ret);
     return wire_fail(w, "wrong wire type");
 }
 
 /* Steps over one value and checks that its wire type is that of its field. `*ret` gets the content
- * of a length-delimited one. */
+ * of a length-delimited one, packed numbers included. */
 static inline bool value(struct wire *w, uint32_t number, enum wire_type type,
                          enum schema_kind kind, struct slice *ret)
 {
     static const uint8_t type_of[] = {
         [SCHEMA_UNKNOWN] = 0xff,         [SCHEMA_VARINT] = WIRE_VARINT,
         [SCHEMA_FIXED32] = WIRE_FIXED32, [SCHEMA_FIXED64] = WIRE_FIXED64,
-        [SCHEMA_VARINTS] = WIRE_VARINT,  [SCHEMA_FIXED64S] = WIRE_FIXED64,
-        [SCHEMA_BYTES] = WIRE_BYTES,     [SCHEMA_ID] = WIRE_BYTES,
-        [SCHEMA_MESSAGE] = WIRE_BYTES,
+        [SCHEMA_VARINTS] = WIRE_VARINT,  [SCHEMA_TIME] = WIRE_FIXED64,
+        [SCHEMA_BYTES] = WIRE_BYTES,     [SCHEMA_MESSAGE] = WIRE_BYTES,
+        [SCHEMA_ID] = WIRE_BYTES,        [SCHEMA_COUNTS] = WIRE_FIXED64,
+        [SCHEMA_BOUNDS] = WIRE_FIXED64,
     };
     uint64_t n;
     uint32_t n32;
     if (__builtin_expect(type != type_of[kind], 0)) {
         struct wire rest = *w; /* a copy, so that `w` may live in registers */
-        bool ok = other_value(&rest, number, type, kind);
+        bool ok = other_value(&rest, number, type, kind, ret);
         *w = rest;
         return ok;
     }
@@ -171,6 +177,52 @@ static inline bool plain_attribute(struct slice kv)
     }
 }
 
+static bool all_zero(const uint8_t *at, size_t len)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < len; i++)
+        any |= at[i];
+    return any == 0;
+}
+
+static bool bad_id(struct slice id, size_t right_len, bool required)
+{
+    if (id.len != right_len)
+        return id.len != 0 || required;
+    return required && all_zero(id.at, id.len);
+}
+
+/* One more number, or a packed run of them. */
+static uint64_t numbers(struct slice content)
+{
+    return content.at == NULL ? 1 : content.len / 8;
+}
+
+/* The defects of `m` with this value, which ends at `end`: of one that is repeated the last counts.
+ */
+static __attribute__((noinline)) unsigned checked(struct scan *s, const struct schema_message *m,
+                                                  const struct step *f, const uint8_t *end,
+                                                  unsigned defects)
+{
+    unsigned bit = f->field->defect;
+    bool bad = false;
+    switch ((enum schema_kind)f->field->kind) {
+    case SCHEMA_ID:
+        bad = bad_id(f->content, f->field->id_len, (m->required & bit) != 0);
+        break;
+    case SCHEMA_TIME:
+        bad = all_zero(end - 8, 8);
+        break;
+    case SCHEMA_COUNTS:
+        s->counts += numbers(f->content);
+        break;
+    default:
+        s->bounds += numbers(f->content);
+        break;
+    }
+    return bad ? defects | bit : defects & ~bit;
+}
+
 /* Validates a message and all below it. `levels`: how many more may nest, this one included. */
 static bool walk(struct scan *s, struct slice bytes, const struct schema_message *m,
                  unsigned levels)
@@ -178,7 +230,7 @@ static bool walk(struct scan *s, struct slice bytes, const struct schema_message
     if (levels == 0)
         return malformed(s, bytes.at, "messages nested too deeply");
     struct wire w = wire_of(bytes);
-    unsigned bad_ids = m->ids_required;
+    unsigned defects = m->required;
     struct step f;
     while (w.at < w.end) {
         if (!step(s, &w, m, &f))
@@ -188,15 +240,24 @@ static bool walk(struct scan *s, struct slice bytes, const struct schema_message
                 continue;
             if (!walk(s, f.content, f.field->sub, levels - 1))
                 return within(s, f.field);
-        } else if (f.field->kind == SCHEMA_ID) {
-            /* of an id that is repeated the last one counts */
-            bad_ids &= ~(unsigned)f.field->id_bit;
-            if (f.content.len != f.field->id_len &&
-                (f.content.len != 0 || m->ids_required & f.field->id_bit))
-                bad_ids |= f.field->id_bit;
+        } else if (f.field->kind > SCHEMA_MESSAGE) {
+            defects = checked(s, m, &f, w.at, defects);
         }
     }
-    s->bad_ids |= bad_ids != 0;
+    s->defects |= defects;
+    return true;
+}
+
+/* Walks one item and leaves in `s` what is wrong with it. */
+static bool walk_item(struct scan *s, struct slice bytes, const struct schema_message *m,
+                      unsigned levels)
+{
+    s->defects = 0;
+    s->counts = s->bounds = 0;
+    if (!walk(s, bytes, m, levels))
+        return false;
+    if (s->counts != 0 && s->counts != s->bounds + 1)
+        s->defects |= DEFECT_BIT(BUCKETS);
     return true;
 }
 
@@ -212,12 +273,11 @@ static bool below_ceilings(struct scan *s)
 /* `size` is that of the whole field, key and length included: an empty item is not free. */
 static bool item(struct scan *s, const struct step *f, size_t size, unsigned levels)
 {
-    s->bad_ids = false;
-    if (!walk(s, f->content, f->field->sub, levels))
+    if (!walk_item(s, f->content, f->field->sub, levels))
         return false;
     s->ret->items++;
     s->ret->expanded_bytes += size;
-    s->ret->bad_ids += s->bad_ids;
+    s->ret->bad_items += s->defects != 0;
     return below_ceilings(s);
 }
 
@@ -291,4 +351,12 @@ enum scan_status scan_request(enum signal signal, struct slice body,
     if (s.status == SCAN_MALFORMED && ret->field == NULL)
         ret->field = request->name;
     return s.status;
+}
+
+unsigned scan_item(const struct schema_message *m, struct slice item)
+{
+    struct scan_result unused = {0};
+    struct scan s = {.start = item.at, .ret = &unused};
+    walk_item(&s, item, m, SCAN_MAX_DEPTH);
+    return s.defects;
 }

@@ -36,9 +36,8 @@ struct scan_result {
     uint64_t items;
     uint64_t expanded_bytes;
     uint64_t resources, scopes;
-    uint64_t bad_ids; /* items with a trace or span id of wrong length, in links and exemplars, too:
-                         scan.c says which (R232) */
-    size_t error_at;  /* SCAN_MALFORMED: byte offset in the body */
+    uint64_t bad_items; /* items to be rejected alone (defect.h): filter_request leaves them out */
+    size_t error_at;    /* SCAN_MALFORMED: byte offset in the body */
     const char
         *error; /* SCAN_MALFORMED: a literal, e.g. "length runs past the end of its message" */
     const char
@@ -48,5 +47,10 @@ struct scan_result {
 /* `limits` may be NULL. On a ceiling the counts are those at the point of stopping. */
 enum scan_status scan_request(enum signal signal, struct slice body,
                               const struct scan_limits *limits, struct scan_result *ret);
+
+struct schema_message;
+/* Why an item of a request that scan_request accepted is to be rejected: DEFECT_BITs, 0 = it is
+ * fine. */
+unsigned scan_item(const struct schema_message *m, struct slice item);
 
 #endif

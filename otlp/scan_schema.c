@@ -4,23 +4,22 @@
     {                                                                                              \
         name, sub, SCHEMA_##kind, role, 0, 0                                                       \
     }
-#define ID(name, len, bit)                                                                         \
+#define ID(name, len, defect)                                                                      \
     {                                                                                              \
-        name, NULL, SCHEMA_ID, ROLE_NONE, len, bit                                                 \
+        name, NULL, SCHEMA_ID, ROLE_NONE, len, DEFECT_BIT(defect)                                  \
     }
-#define TRACE_ID_BIT  1
-#define SPAN_ID_BIT   2
-#define PARENT_ID_BIT 4
+#define TIME(name)                                                                                 \
+    {                                                                                              \
+        name, NULL, SCHEMA_TIME, ROLE_NONE, 0, DEFECT_BIT(TIME)                                    \
+    }
 
 #define VARINT(name)             FIELD(name, VARINT, ROLE_NONE, NULL)
 #define FIXED32(name)            FIELD(name, FIXED32, ROLE_NONE, NULL)
 #define FIXED64(name)            FIELD(name, FIXED64, ROLE_NONE, NULL)
 #define VARINTS(name)            FIELD(name, VARINTS, ROLE_NONE, NULL)
-#define FIXED64S(name)           FIELD(name, FIXED64S, ROLE_NONE, NULL)
 #define BYTES(name)              FIELD(name, BYTES, ROLE_NONE, NULL)
-#define TRACE_ID(name)           ID(name, 16, TRACE_ID_BIT)
-#define SPAN_ID(name)            ID(name, 8, SPAN_ID_BIT)
-#define PARENT_ID(name)          ID(name, 8, PARENT_ID_BIT)
+#define COUNTS(name)             FIELD(name, COUNTS, ROLE_NONE, NULL)
+#define BOUNDS(name)             FIELD(name, BOUNDS, ROLE_NONE, NULL)
 #define SUB(name, sub)           FIELD(name, MESSAGE, ROLE_NONE, &(sub))
 #define COUNTED(name, sub, role) FIELD(name, MESSAGE, role, &(sub))
 #define SHARED_VARINT(name)      FIELD(name, VARINT, ROLE_SHARED, NULL)
@@ -118,8 +117,8 @@ static const struct schema_message span_link = {
     .name = "Span.Link",
     .fields =
         {
-            [1] = TRACE_ID("Span.Link.trace_id"),
-            [2] = SPAN_ID("Span.Link.span_id"),
+            [1] = ID("Span.Link.trace_id", 16, LINK_TRACE_ID),
+            [2] = ID("Span.Link.span_id", 8, LINK_SPAN_ID),
             [3] = BYTES("Span.Link.trace_state"),
             [4] = SUB("Span.Link.attributes", schema_key_value),
             [5] = VARINT("Span.Link.dropped_attributes_count"),
@@ -138,13 +137,13 @@ static const struct schema_message status = {
 
 static const struct schema_message span = {
     .name = "Span",
-    .ids_required = TRACE_ID_BIT | SPAN_ID_BIT,
+    .required = DEFECT_BIT(TRACE_ID) | DEFECT_BIT(SPAN_ID),
     .fields =
         {
-            [1] = TRACE_ID("Span.trace_id"),
-            [2] = SPAN_ID("Span.span_id"),
+            [1] = ID("Span.trace_id", 16, TRACE_ID),
+            [2] = ID("Span.span_id", 8, SPAN_ID),
             [3] = BYTES("Span.trace_state"),
-            [4] = PARENT_ID("Span.parent_span_id"),
+            [4] = ID("Span.parent_span_id", 8, PARENT_ID),
             [5] = BYTES("Span.name"),
             [6] = VARINT("Span.kind"),
             [7] = FIXED64("Span.start_time_unix_nano"),
@@ -195,8 +194,8 @@ static const struct schema_message exemplar = {
         {
             [2] = FIXED64("Exemplar.time_unix_nano"),
             [3] = FIXED64("Exemplar.as_double"),
-            [4] = SPAN_ID("Exemplar.span_id"),
-            [5] = TRACE_ID("Exemplar.trace_id"),
+            [4] = ID("Exemplar.span_id", 8, EXEMPLAR_SPAN_ID),
+            [5] = ID("Exemplar.trace_id", 16, EXEMPLAR_TRACE_ID),
             [6] = FIXED64("Exemplar.as_int"),
             [7] = SUB("Exemplar.filtered_attributes", schema_key_value),
         },
@@ -204,10 +203,11 @@ static const struct schema_message exemplar = {
 
 static const struct schema_message number_data_point = {
     .name = "NumberDataPoint",
+    .required = DEFECT_BIT(TIME),
     .fields =
         {
             [2] = FIXED64("NumberDataPoint.start_time_unix_nano"),
-            [3] = FIXED64("NumberDataPoint.time_unix_nano"),
+            [3] = TIME("NumberDataPoint.time_unix_nano"),
             [4] = FIXED64("NumberDataPoint.as_double"),
             [5] = SUB("NumberDataPoint.exemplars", exemplar),
             [6] = FIXED64("NumberDataPoint.as_int"),
@@ -218,14 +218,15 @@ static const struct schema_message number_data_point = {
 
 static const struct schema_message histogram_data_point = {
     .name = "HistogramDataPoint",
+    .required = DEFECT_BIT(TIME),
     .fields =
         {
             [2] = FIXED64("HistogramDataPoint.start_time_unix_nano"),
-            [3] = FIXED64("HistogramDataPoint.time_unix_nano"),
+            [3] = TIME("HistogramDataPoint.time_unix_nano"),
             [4] = FIXED64("HistogramDataPoint.count"),
             [5] = FIXED64("HistogramDataPoint.sum"),
-            [6] = FIXED64S("HistogramDataPoint.bucket_counts"),
-            [7] = FIXED64S("HistogramDataPoint.explicit_bounds"),
+            [6] = COUNTS("HistogramDataPoint.bucket_counts"),
+            [7] = BOUNDS("HistogramDataPoint.explicit_bounds"),
             [8] = SUB("HistogramDataPoint.exemplars", exemplar),
             [9] = SUB("HistogramDataPoint.attributes", schema_key_value),
             [10] = VARINT("HistogramDataPoint.flags"),
@@ -245,11 +246,12 @@ static const struct schema_message exponential_histogram_data_point_buckets = {
 
 static const struct schema_message exponential_histogram_data_point = {
     .name = "ExponentialHistogramDataPoint",
+    .required = DEFECT_BIT(TIME),
     .fields =
         {
             [1] = SUB("ExponentialHistogramDataPoint.attributes", schema_key_value),
             [2] = FIXED64("ExponentialHistogramDataPoint.start_time_unix_nano"),
-            [3] = FIXED64("ExponentialHistogramDataPoint.time_unix_nano"),
+            [3] = TIME("ExponentialHistogramDataPoint.time_unix_nano"),
             [4] = FIXED64("ExponentialHistogramDataPoint.count"),
             [5] = FIXED64("ExponentialHistogramDataPoint.sum"),
             [6] = VARINT("ExponentialHistogramDataPoint.scale"),
@@ -277,10 +279,11 @@ static const struct schema_message summary_data_point_value_at_quantile = {
 
 static const struct schema_message summary_data_point = {
     .name = "SummaryDataPoint",
+    .required = DEFECT_BIT(TIME),
     .fields =
         {
             [2] = FIXED64("SummaryDataPoint.start_time_unix_nano"),
-            [3] = FIXED64("SummaryDataPoint.time_unix_nano"),
+            [3] = TIME("SummaryDataPoint.time_unix_nano"),
             [4] = FIXED64("SummaryDataPoint.count"),
             [5] = FIXED64("SummaryDataPoint.sum"),
             [6] = SUB("SummaryDataPoint.quantile_values", summary_data_point_value_at_quantile),
@@ -390,8 +393,8 @@ static const struct schema_message log_record = {
             [6] = SUB("LogRecord.attributes", schema_key_value),
             [7] = VARINT("LogRecord.dropped_attributes_count"),
             [8] = FIXED32("LogRecord.flags"),
-            [9] = TRACE_ID("LogRecord.trace_id"),
-            [10] = SPAN_ID("LogRecord.span_id"),
+            [9] = BYTES("LogRecord.trace_id"),
+            [10] = BYTES("LogRecord.span_id"),
             [11] = FIXED64("LogRecord.observed_time_unix_nano"),
             [12] = BYTES("LogRecord.event_name"),
         },

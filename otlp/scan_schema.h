@@ -4,6 +4,7 @@
 #ifndef OTLP_SCAN_SCHEMA_H
 #define OTLP_SCAN_SCHEMA_H
 
+#include "otlp/defect.h"
 #include "otlp/signal.h"
 
 /* What the value of a field is, which decides its wire type. */
@@ -11,12 +12,15 @@ enum schema_kind {
     SCHEMA_UNKNOWN, /* no such field: skipped whatever its type */
     SCHEMA_VARINT,  /* int32, int64, uint32, uint64, sint32, bool, enum */
     SCHEMA_FIXED32,
-    SCHEMA_FIXED64,  /* fixed64, sfixed64, double */
-    SCHEMA_VARINTS,  /* repeated: packed or not (R219) */
-    SCHEMA_FIXED64S, /* repeated: packed or not */
-    SCHEMA_BYTES,    /* string or bytes, any content (R231) */
-    SCHEMA_ID,       /* a trace or span id: bytes of one right length (R232) */
+    SCHEMA_FIXED64, /* fixed64, sfixed64, double */
+    SCHEMA_VARINTS, /* repeated: packed or not (R219) */
+    SCHEMA_BYTES,   /* string or bytes, any content (R231) */
     SCHEMA_MESSAGE,
+    /* Checked: a value that is wire-valid may be a defect of its item. Behind all others. */
+    SCHEMA_ID,     /* a trace or span id: bytes of one right length (R232) */
+    SCHEMA_TIME,   /* FIXED64, not 0 (R267) */
+    SCHEMA_COUNTS, /* bucket_counts, repeated fixed64, packed or not (R268) */
+    SCHEMA_BOUNDS, /* explicit_bounds, repeated double */
 };
 
 /* What a field means for the counts. */
@@ -36,15 +40,15 @@ struct schema_field {
     const char *name;                 /* "Span.trace_id" */
     const struct schema_message *sub; /* SCHEMA_MESSAGE */
     uint8_t kind, role;
-    uint8_t id_len; /* SCHEMA_ID: the right length */
-    uint8_t id_bit; /* SCHEMA_ID: tells the ids of a message apart */
+    uint8_t id_len;  /* SCHEMA_ID: the right length */
+    uint16_t defect; /* SCHEMA_ID, SCHEMA_TIME: the DEFECT_BIT of a bad value */
 };
 
 #define SCHEMA_MAX_NUMBER 16
 
 struct schema_message {
     const char *name;
-    uint8_t ids_required; /* id_bits of ids that may not be absent or empty */
+    uint16_t required; /* defects that it has while these fields are absent, empty or zero */
     struct schema_field fields[SCHEMA_MAX_NUMBER + 1];
 };
 

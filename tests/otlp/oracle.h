@@ -20,7 +20,6 @@ typedef Opentelemetry__Proto__Trace__V1__ScopeSpans ScopeSpans;
 typedef Opentelemetry__Proto__Collector__Logs__V1__ExportLogsServiceRequest LogsRequest;
 typedef Opentelemetry__Proto__Logs__V1__ResourceLogs ResourceLogs;
 typedef Opentelemetry__Proto__Logs__V1__ScopeLogs ScopeLogs;
-typedef Opentelemetry__Proto__Logs__V1__LogRecord LogRecord;
 typedef Opentelemetry__Proto__Metrics__V1__Exemplar Exemplar;
 typedef Opentelemetry__Proto__Metrics__V1__Metric Metric;
 typedef Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest MetricsRequest;
@@ -40,7 +39,8 @@ static const ProtobufCMessageDescriptor *const oracle_request[SIGNAL_COUNT] = {
 
 static bool id_is(const ProtobufCBinaryData *id, size_t len)
 {
-    return id->len == len;
+    static const uint8_t zeros[16];
+    return id->len == len && memcmp(id->data, zeros, len) != 0;
 }
 
 static bool id_may_be(const ProtobufCBinaryData *id, size_t len)
@@ -48,7 +48,7 @@ static bool id_may_be(const ProtobufCBinaryData *id, size_t len)
     return id->len == 0 || id->len == len;
 }
 
-static bool span_ids_bad(const Span *span)
+static bool oracle_span_is_bad(const Span *span)
 {
     bool good = id_is(&span->trace_id, 16) && id_is(&span->span_id, 8) &&
                 id_may_be(&span->parent_span_id, 8);
@@ -69,7 +69,7 @@ static void count_traces(const void *message, struct scan_result *n)
             n->scopes++;
             n->items += scope->n_spans;
             for (size_t i = 0; i < scope->n_spans; i++)
-                n->bad_ids += span_ids_bad(scope->spans[i]);
+                n->bad_items += oracle_span_is_bad(scope->spans[i]);
         }
     }
 }
@@ -84,15 +84,11 @@ static void count_logs(const void *message, struct scan_result *n)
             const ScopeLogs *scope = resource->scope_logs[c];
             n->scopes++;
             n->items += scope->n_log_records;
-            for (size_t i = 0; i < scope->n_log_records; i++) {
-                const LogRecord *record = scope->log_records[i];
-                n->bad_ids += !id_may_be(&record->trace_id, 16) || !id_may_be(&record->span_id, 8);
-            }
         }
     }
 }
 
-static bool exemplar_ids_bad(Exemplar **exemplars, size_t count)
+static bool oracle_exemplars_are_bad(Exemplar **exemplars, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (!id_may_be(&exemplars[i]->trace_id, 16) || !id_may_be(&exemplars[i]->span_id, 8))
@@ -100,12 +96,33 @@ static bool exemplar_ids_bad(Exemplar **exemplars, size_t count)
     return false;
 }
 
+/* The four kinds of points have their fields under the same names. */
+static bool oracle_point_is_bad(const ProtobufCMessage *point)
+{
+#define AS(kind) Opentelemetry__Proto__Metrics__V1__##kind##DataPoint
+#define COMMON(kind)                                                                               \
+    (((const AS(kind) *)point)->time_unix_nano == 0 ||                                             \
+     oracle_exemplars_are_bad(((const AS(kind) *)point)->exemplars,                                \
+                              ((const AS(kind) *)point)->n_exemplars))
+    const char *name = point->descriptor->short_name;
+    if (strcmp(name, "NumberDataPoint") == 0)
+        return COMMON(Number);
+    if (strcmp(name, "ExponentialHistogramDataPoint") == 0)
+        return COMMON(ExponentialHistogram);
+    if (strcmp(name, "SummaryDataPoint") == 0)
+        return ((const AS(Summary) *)point)->time_unix_nano == 0;
+    const AS(Histogram) *histogram = (const AS(Histogram) *)point;
+    return COMMON(Histogram) || (histogram->n_bucket_counts != 0 &&
+                                 histogram->n_bucket_counts != histogram->n_explicit_bounds + 1);
+#undef COMMON
+#undef AS
+}
+
 #define COUNT_POINTS(data)                                                                         \
     do {                                                                                           \
         n->items += (data)->n_data_points;                                                         \
         for (size_t p = 0; p < (data)->n_data_points; p++)                                         \
-            n->bad_ids += exemplar_ids_bad((data)->data_points[p]->exemplars,                      \
-                                           (data)->data_points[p]->n_exemplars);                   \
+            n->bad_items += oracle_point_is_bad(&(data)->data_points[p]->base);                    \
     } while (0)
 
 static void count_metric(const Metric *metric, struct scan_result *n)
@@ -125,7 +142,7 @@ static void count_metric(const Metric *metric, struct scan_result *n)
         COUNT_POINTS(metric->exponential_histogram);
         break;
     case CASE(SUMMARY):
-        n->items += metric->summary->n_data_points;
+        COUNT_POINTS(metric->summary);
         break;
     default:
         break;
@@ -293,8 +310,8 @@ static const char *compare_counts(enum signal signal, struct slice body,
         return "items differ from protobuf-c";
     if (got->resources != parsed.resources || got->scopes != parsed.scopes)
         return "resources or scopes differ from protobuf-c";
-    if (got->bad_ids != parsed.bad_ids)
-        return "bad ids differ from protobuf-c";
+    if (got->bad_items != parsed.bad_items)
+        return "bad items differ from protobuf-c";
     return NULL;
 }
 

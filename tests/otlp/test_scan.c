@@ -5,17 +5,20 @@
 #include "otlp/scan.h"
 #include "tests/otlp/notation.h"
 
-#define ID16 "'0123456789abcdef'"
-#define ID8  "'01234567'"
-#define T    SIGNAL_TRACES
-#define M    SIGNAL_METRICS
-#define L    SIGNAL_LOGS
+#define ID16   "'0123456789abcdef'"
+#define ID8    "'01234567'"
+#define ZERO16 "{~00000000000000000000000000000000}"
+#define ZERO8  "{~0000000000000000}"
+#define T      SIGNAL_TRACES
+#define M      SIGNAL_METRICS
+#define L      SIGNAL_LOGS
 
 /* Requests with one resource, one scope and what is given. */
-#define LOG(fields)    "1{2{2{" fields "}}}"
-#define SPAN(fields)   "1{2{2{1" ID16 " 2" ID8 " " fields "}}}"
-#define METRIC(fields) "1{2{2{" fields "}}}"
-#define GAUGE(fields)  METRIC("5{1{" fields "}}")
+#define LOG(fields)       "1{2{2{" fields "}}}"
+#define SPAN(fields)      "1{2{2{1" ID16 " 2" ID8 " " fields "}}}"
+#define METRIC(fields)    "1{2{2{" fields "}}}"
+#define GAUGE(fields)     METRIC("5{1{" fields "}}")
+#define HISTOGRAM(fields) METRIC("9{1{3@1 " fields "}}")
 
 static enum scan_status scan_text(enum signal signal, const char *text, struct scan_result *ret)
 {
@@ -246,14 +249,14 @@ static void R231_strings_need_not_be_utf8(void **state)
           {__LINE__, T, SPAN("5'\xff'"), 1});
 }
 
-static void R232_bad_ids_are_counted_per_item(void **state)
+static void R232_R267_R268_bad_items_are_counted(void **state)
 {
     (void)state;
     static const struct {
         int line;
         enum signal signal;
         const char *text;
-        unsigned items, bad_ids;
+        unsigned items, bad_items;
     } rows[] = {
         {__LINE__, T, SPAN(""), 1, 0},
         {__LINE__, T, SPAN("4" ID8), 1, 0},
@@ -269,18 +272,44 @@ static void R232_bad_ids_are_counted_per_item(void **state)
         {__LINE__, L, LOG(""), 1, 0},
         {__LINE__, L, LOG("9" ID16 " 10" ID8), 1, 0},
         {__LINE__, L, LOG("9'' 10''"), 1, 0},
-        {__LINE__, L, LOG("9" ID8), 1, 1},
-        {__LINE__, L, LOG("10'x'"), 1, 1},
-        {__LINE__, M, GAUGE("5{4" ID8 " 5" ID16 "}"), 1, 0},
-        {__LINE__, M, GAUGE("5{4" ID16 "} 5{5'x'}"), 1, 1},
-        {__LINE__, M, METRIC("5{1{5{4'x'}}} 7{1{}}"), 1, 0}, /* not what counts (R218) */
+        {__LINE__, L, LOG("9" ID8), 1, 0}, /* R264 */
+        {__LINE__, L, LOG("10'x'"), 1, 0},
+        {__LINE__, L, LOG("9{~00} 10{~00}"), 1, 0},
+        {__LINE__, T, SPAN("1" ZERO16), 1, 1}, /* all zero */
+        {__LINE__, T, SPAN("2" ZERO8), 1, 1},
+        {__LINE__, T, SPAN("4" ZERO8), 1, 0},                    /* a root, said oddly */
+        {__LINE__, T, SPAN("13{1" ZERO16 " 2" ZERO8 "}"), 1, 0}, /* a link to nowhere */
+        {__LINE__, M, GAUGE(""), 1, 1},                          /* R267 */
+        {__LINE__, M, GAUGE("3@0"), 1, 1},
+        {__LINE__, M, GAUGE("3@0 3@1"), 1, 0}, /* the last one counts */
+        {__LINE__, M, GAUGE("3@1 3@0"), 1, 1},
+        {__LINE__, M, GAUGE("2@1"), 1, 1},
+        {__LINE__, M, METRIC("7{1{} 1{3@1}}"), 2, 1},
+        {__LINE__, M, METRIC("10{1{} 1{3@1}}"), 2, 1},
+        {__LINE__, M, METRIC("11{1{} 1{3@1}}"), 2, 1},
+        {__LINE__, M, GAUGE("3@1 8=1"), 1, 0}, /* no recorded value */
+        {__LINE__, M, GAUGE("3@1 5{4" ID8 " 5" ID16 "}"), 1, 0},
+        {__LINE__, M, GAUGE("3@1 5{4" ID16 "} 5{5'x'}"), 1, 1},
+        {__LINE__, M, METRIC("10{1{3@1 11{5'x'}}}"), 1, 1},
+        {__LINE__, M, HISTOGRAM(""), 1, 0}, /* R268 */
+        {__LINE__, M, HISTOGRAM("6@1"), 1, 0},
+        {__LINE__, M, HISTOGRAM("6''"), 1, 0},
+        {__LINE__, M, HISTOGRAM("6@1 6@2 7@3"), 1, 0},
+        {__LINE__, M, HISTOGRAM("6'0123456701234567' 7'01234567'"), 1, 0},
+        {__LINE__, M, HISTOGRAM("6'0123456701234567' 7'01234567' 6@1"), 1, 1},
+        {__LINE__, M, HISTOGRAM("6'0123456701234567' 7@1 6@1 7'01234567'"), 1, 0},
+        {__LINE__, M, HISTOGRAM("6@1 6@1"), 1, 1},
+        {__LINE__, M, HISTOGRAM("7@1"), 1, 0}, /* bounds of buckets that nobody counted */
+        {__LINE__, M, HISTOGRAM("6@1 7@1"), 1, 1},
+        {__LINE__, M, METRIC("9{1{3@1 6@1 6@1} 1{3@1 7@1}}"), 2, 1}, /* each for itself */
+        {__LINE__, M, METRIC("5{1{3@1 5{4'x'}}} 7{1{3@1}}"), 1, 0},  /* not what counts (R218) */
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct scan_result r;
         enum scan_status status = scan_text(rows[i].signal, rows[i].text, &r);
         check_row(rows[i].line, status == SCAN_OK, "%s", r.error);
         check_row(rows[i].line, r.items == rows[i].items, "%u items", (unsigned)r.items);
-        check_row(rows[i].line, r.bad_ids == rows[i].bad_ids, "%u bad", (unsigned)r.bad_ids);
+        check_row(rows[i].line, r.bad_items == rows[i].bad_items, "%u bad", (unsigned)r.bad_items);
     }
 }
 
@@ -431,7 +460,7 @@ static void a_flood_of_empty_items_stops_early(void **state)
     assert_int_equal(r.items, 100001);
     assert_int_equal(scan_request(T, body, NULL, &r), SCAN_OK);
     assert_int_equal(r.items, 1000000);
-    assert_int_equal(r.bad_ids, 1000000);
+    assert_int_equal(r.bad_items, 1000000);
     assert_int_equal(r.expanded_bytes, 2000000);
     free((void *)(uintptr_t)body.at);
 }
@@ -462,7 +491,7 @@ int main(void)
         cmocka_unit_test(R229_depth_of_attributes),
         cmocka_unit_test(R230_claimed_lengths_cost_nothing),
         cmocka_unit_test(R231_strings_need_not_be_utf8),
-        cmocka_unit_test(R232_bad_ids_are_counted_per_item),
+        cmocka_unit_test(R232_R267_R268_bad_items_are_counted),
         cmocka_unit_test(R269_old_library_list_is_skipped),
         cmocka_unit_test(counts_and_expanded_bytes),
         cmocka_unit_test(errors_name_place_and_field),
