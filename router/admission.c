@@ -57,6 +57,13 @@ void release_body(struct request *req)
     req->held = 0;
 }
 
+bool replace_body(struct request *req, struct buf body, struct refusal *why)
+{
+    release_body(req);
+    req->body = body;
+    return reserve_bytes(req, body.len, why);
+}
+
 void admission_release(struct request *req)
 {
     loop_timer_clear(req->loop, &req->timer);
@@ -96,7 +103,15 @@ void answer_refused(struct request *req, const struct refusal *why)
 
 void answer_accepted(struct request *req)
 {
-    answer(req, &(struct answer){.outcome = OUTCOME_ACCEPTED});
+    const struct rejection *lost = req->rejection;
+    struct answer a = {.outcome = OUTCOME_ACCEPTED};
+    if (lost != NULL) {
+        a.rejected = lost->items.rejected;
+        a.message = lost->text;
+        router_count_rejected(req->loop->router->metrics, req->tenant->runtime, req->signal,
+                              lost->items.by_defect);
+    }
+    answer(req, &a);
 }
 
 /* --- what the transport calls ---------------------------------------------------------------- */

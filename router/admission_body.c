@@ -41,10 +41,8 @@ static bool inflate_body(struct request *req, struct refusal *why)
         buf_release(&plain);
         return refuse(why, outcomes[status]);
     }
-    release_body(req);
-    req->body = plain;
     req->bytes = plain.len;
-    return reserve_bytes(req, plain.len, why);
+    return replace_body(req, plain, why);
 }
 
 static bool decompress(struct request *req, struct refusal *why)
@@ -80,6 +78,7 @@ static bool scan(struct request *req, struct refusal *why)
     struct scan_result found = {0};
     enum scan_status status = scan_request(req->signal, buf_slice(&req->body), &limits, &found);
     req->items = found.items;
+    req->bad_items = found.bad_items;
     switch (status) {
     case SCAN_OK:
         return true;
@@ -101,9 +100,28 @@ static bool scan(struct request *req, struct refusal *why)
     return false;
 }
 
+/* Behind the limits: who sends bad items pays for them, too. */
+static bool leave_out_bad_items(struct request *req, struct refusal *why)
+{
+    if (req->bad_items == 0)
+        return true;
+    struct rejection *lost = arena_alloc(&req->arena, sizeof(*lost));
+    struct buf kept = BUF_INIT;
+    if (lost == NULL ||
+        filter_request(req->signal, buf_slice(&req->body), &kept, &lost->items) < 0) {
+        buf_release(&kept);
+        return refuse(why, OUTCOME_OVERLOADED);
+    }
+    filter_describe(req->signal, &lost->items, lost->text, sizeof(lost->text));
+    req->rejection = lost;
+    req->items = lost->items.kept;
+    return replace_body(req, kept, why);
+}
+
 bool check_body(struct request *req, struct refusal *why)
 {
-    static step_fn *const steps[] = {set_deadline, decompress, size_fits, scan, limit_payload};
+    static step_fn *const steps[] = {set_deadline, decompress,    size_fits,
+                                     scan,         limit_payload, leave_out_bad_items};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         if (!steps[i](req, why))
             return false;

@@ -3,6 +3,7 @@
 #ifndef ROUTER_ADMISSION_STEPS_H
 #define ROUTER_ADMISSION_STEPS_H
 
+#include "otlp/filter.h"
 #include "router/admission.h"
 #include "router/router.h"
 
@@ -19,6 +20,12 @@ bool refuse(struct refusal *why, enum outcome outcome);
 bool refuse_text(struct refusal *why, enum outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Items that the request lost (R270). */
+struct rejection {
+    struct filter_result items;
+    char text[160];
+};
+
 /* A step: true = go on, false = refused and `why` is filled. */
 typedef bool step_fn(struct request *req, struct refusal *why);
 
@@ -32,6 +39,8 @@ void answer_accepted(struct request *req);
 bool reserve_bytes(struct request *req, uint64_t n, struct refusal *why);
 /* Frees the body and gives back all bytes counted for it. */
 void release_body(struct request *req);
+/* Puts another body, which it takes, in its place. */
+bool replace_body(struct request *req, struct buf body, struct refusal *why);
 
 /* --- admission_headers.c --- */
 

@@ -146,7 +146,8 @@ static void write_body(struct draft *d, struct buf *out)
     if (d->a->outcome != OUTCOME_ACCEPTED)
         (d->json ? status_json : status_encode)(out, &s);
     else
-        (d->json ? response_json : response_encode)(out, d->req->signal, 0, NULL);
+        (d->json ? response_json : response_encode)(out, d->req->signal, d->a->rejected,
+                                                    d->message);
 }
 
 static void write_grpc_body(struct draft *d, struct response *ret)
@@ -156,7 +157,7 @@ static void write_grpc_body(struct draft *d, struct response *ret)
         return;
     ret->grpc_ok = true;
     buf_append(&ret->body, prefix, sizeof(prefix));
-    response_encode(&ret->body, d->req->signal, 0, NULL);
+    response_encode(&ret->body, d->req->signal, d->a->rejected, d->message);
     if (!ret->body.failed)
         grpc_prefix(ret->body.at, ret->body.len - sizeof(prefix)); /* R181 */
 }

@@ -69,6 +69,7 @@ struct tenant_metrics {
     /* [SIGNAL_COUNT]: the signal is not known */
     series_slot plain[SIGNAL_COUNT + 1][TENANT_METRIC_COUNT];
     series_slot outcomes[SIGNAL_COUNT + 1][OUTCOME_COUNT][COUNTED_COUNT];
+    series_slot rejected[SIGNAL_COUNT][DEFECT_COUNT];
 };
 
 struct router_metrics {
@@ -135,14 +136,14 @@ static const char *signal_label(enum signal signal)
     return signal < SIGNAL_COUNT ? signal_info[signal].name : "";
 }
 
-/* `outcome` NULL: a row without that label. */
+/* `last`: the value of the third label, NULL in a row without one. */
 static struct metric_series *series_of(series_slot *slot, const struct metric *row,
                                        const struct tenant_metrics *t, enum signal signal,
-                                       const char *outcome)
+                                       const char *last)
 {
     struct metric_series *s = atomic_load_explicit(slot, memory_order_acquire);
     if (s == NULL) {
-        s = metric_series(row, (const char *const[]){t->id, signal_label(signal), outcome});
+        s = metric_series(row, (const char *const[]){t->id, signal_label(signal), last});
         atomic_store_explicit(slot, s, memory_order_release);
     }
     return s;
@@ -178,6 +179,21 @@ void router_count_possible_duplicates(struct router_metrics *m, struct tenant_ru
 void router_count_waited(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal)
 {
     metric_add(plain_series(m, rt, signal, TENANT_WAITED), 1);
+}
+
+void router_count_rejected(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
+                           const uint64_t by_defect[DEFECT_COUNT])
+{
+    static const struct metric row = {
+        "tenantry_items_rejected_total",
+        METRIC_COUNTER,
+        "Items left out of accepted requests, by what is wrong with them.",
+        {"tenant", "signal", "reason", NULL}};
+    struct tenant_metrics *t = metrics_of(m, rt);
+    for (int i = 0; i < DEFECT_COUNT; i++)
+        if (by_defect[i] != 0)
+            metric_add(series_of(&t->rejected[signal][i], &row, t, signal, defect_info[i].reason),
+                       by_defect[i]);
 }
 
 void router_observe_ack(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,

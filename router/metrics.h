@@ -6,6 +6,7 @@
 #define ROUTER_METRICS_H
 
 #include "base/buf.h"
+#include "otlp/defect.h"
 #include "router/outcome.h"
 #include "tenancy/tenancy.h"
 
@@ -28,6 +29,9 @@ void router_count_possible_duplicates(struct router_metrics *m, struct tenant_ru
                                       enum signal signal, uint64_t items);
 /* A request was slowed down by a limit instead of refused. */
 void router_count_waited(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal);
+/* Items were left out of an accepted request, by what is wrong with them. */
+void router_count_rejected(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
+                           const uint64_t by_defect[DEFECT_COUNT]);
 /* A key was refused, for this reason. */
 void router_count_auth(enum auth_verdict verdict);
 /* A delivery report came `ns` after its record was handed over. */

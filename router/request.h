@@ -36,6 +36,7 @@ struct header {
 struct answer {
     enum outcome outcome;
     const char *message; /* NULL: the outcome's text; borrowed until transport->answer returns */
+    uint64_t rejected;   /* OUTCOME_ACCEPTED: items left out, `message` says why (R104) */
     uint64_t
         retry_delay_ns;    /* retryable outcomes: RetryInfo and Retry-After (R204-R212); 0 = 1 s */
     const char *bad_field; /* OUTCOME_MALFORMED: for the BadRequest detail */
@@ -78,9 +79,11 @@ struct request {
     uint8_t coding;                /* enum coding of admission_headers.c */
     uint64_t deadline_ns;          /* monotonic; when we answer at the latest; 0 = not set yet */
     uint64_t not_before_ns;        /* monotonic; a limit lets it pass then */
-    uint64_t held;           /* bytes counted into max_buffered and the tenant's in-flight cap */
-    uint64_t bytes, items;   /* of the payload: as received, then decompressed; scanned */
-    struct loop_timer timer; /* deadline or not_before */
+    uint64_t held;         /* bytes counted into max_buffered and the tenant's in-flight cap */
+    uint64_t bytes, items; /* of the payload: as received, then decompressed; scanned, then kept */
+    uint64_t bad_items;    /* as the scan found */
+    struct rejection *rejection; /* in the arena; NULL: no item was rejected */
+    struct loop_timer timer;     /* deadline or not_before */
 };
 
 /* With one reference, the transport's. The body's ceiling is router.max_body. NULL: no memory. */

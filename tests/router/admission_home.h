@@ -52,6 +52,7 @@ static struct {
     int answers;
     enum outcome outcome;
     char message[512];
+    uint64_t rejected;
     uint64_t retry_delay_ns;
     const char *bad_field;
 } fake;
@@ -106,6 +107,7 @@ static void keep_answer(struct request *req, const struct answer *a)
     fake.answers++;
     fake.outcome = a->outcome;
     snprintf(fake.message, sizeof(fake.message), "%s", a->message ? a->message : "");
+    fake.rejected = a->rejected;
     fake.retry_delay_ns = a->retry_delay_ns;
     fake.bad_field = a->bad_field;
 }

@@ -263,16 +263,20 @@ static void test_signals(void **state)
         struct buf b = BUF_INIT;
         MESSAGE (&b, 1)
             MESSAGE (&b, 2)
-                MESSAGE (&b, 2)
+                MESSAGE (&b, 2) {
+                    if (s == SIGNAL_TRACES) {
+                        put_text(&b, 1, "0123456789abcdef");
+                        put_text(&b, 2, "01234567");
+                    }
                     MESSAGE (&b, 5)
                         MESSAGE (&b, 1)
                             put_fixed64(&b, 3, 1);
+                }
         struct request *req = make_request(h, REQUEST_GRPC, signal_info[s].grpc_path, GRPC KEY);
         run(req, buf_slice(&b));
-        if (fake.record != NULL) {
-            assert_int_equal(fake.record->signal, s);
-            report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
-        }
+        assert_non_null(fake.record);
+        assert_int_equal(fake.record->signal, s);
+        report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
         assert_int_equal(req->signal, s);
         request_unref(req);
         buf_release(&b);
@@ -389,6 +393,116 @@ static void test_empty_request(void **state)
     home_close(h);
 }
 
+static void put_span(struct buf *b, const char *trace_id)
+{
+    MESSAGE (b, 2) {
+        put_text(b, 1, trace_id);
+        put_text(b, 2, "01234567");
+    }
+}
+
+/* `good` spans and then `bad` ones. */
+static void put_spans(struct buf *b, int good, int bad)
+{
+    MESSAGE (b, 1)
+        MESSAGE (b, 2) {
+            for (int i = 0; i < good; i++)
+                put_span(b, "0123456789abcdef");
+            for (int i = 0; i < bad; i++)
+                put_span(b, "short");
+        }
+}
+
+static double rejected_spans(void)
+{
+    return metric_value("tenantry_items_rejected_total{tenant=\"acme\",signal=\"traces\","
+                        "reason=\"trace_id\"}");
+}
+
+/* R104-R107, R182, R232, R270: what is good is produced, the rest is told and counted, once the
+ * good is safe. */
+static void check_partial(struct home *h, enum request_kind kind, int good, int bad)
+{
+    struct buf body = BUF_INIT, want = BUF_INIT;
+    char text[160];
+    double before = rejected_spans();
+    put_spans(&body, good, bad);
+    put_spans(&want, good, 0);
+    struct request *req =
+        kind == REQUEST_GRPC ? make_request(h, kind, signal_info[SIGNAL_TRACES].grpc_path, GRPC KEY)
+                             : make_request(h, kind, "/v1/traces", PB KEY);
+    fake.answers = 0;
+    run(req, buf_slice(&body));
+    if (good > 0) {
+        assert_non_null(fake.record);
+        assert_true(slice_eq(fake.record->value, buf_slice(&want)));
+        assert_int_equal(fake.record->items, good);
+        assert_true(atomic_load(&h->router.buffered) == want.len);
+        assert_int_equal(fake.answers, 0);
+        assert_true(rejected_spans() == before);
+        report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+    }
+    assert_null(fake.record);
+    assert_int_equal(fake.answers, 1);
+    assert_int_equal(fake.outcome, OUTCOME_ACCEPTED);
+    assert_int_equal(fake.rejected, bad);
+    snprintf(text, sizeof(text), "%d of %d spans rejected; in the first one, %s", bad, good + bad,
+             defect_info[DEFECT_TRACE_ID].text);
+    assert_string_equal(fake.message, bad ? text : "");
+    assert_true(rejected_spans() == before + bad);
+    request_unref(req);
+    buf_release(&body);
+    buf_release(&want);
+}
+
+static void test_partial_success(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    check_partial(h, REQUEST_HTTP, 3, 2);
+    check_partial(h, REQUEST_GRPC, 3, 2);
+    check_partial(h, REQUEST_HTTP, 1, 0);
+    check_partial(h, REQUEST_HTTP, 0, 4); /* nothing is produced */
+    check_partial(h, REQUEST_GRPC, 0, 1);
+    home_close(h);
+}
+
+/* Nothing was taken, so nothing was rejected either: the sender comes back with all of it. */
+static void test_partial_failure_is_a_failure(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    struct buf body = BUF_INIT;
+    double before = rejected_spans();
+    put_spans(&body, 1, 1);
+    struct request *req = make_request(h, REQUEST_HTTP, "/v1/traces", PB KEY);
+    run(req, buf_slice(&body));
+    report(RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, false);
+    assert_int_equal(fake.outcome, OUTCOME_KAFKA_DOWN);
+    assert_int_equal(fake.rejected, 0);
+    assert_true(rejected_spans() == before);
+    request_unref(req);
+    buf_release(&body);
+    home_close(h);
+}
+
+/* Bad items count against the limits, too. */
+static void test_bad_items_are_not_free(void **state)
+{
+    (void)state;
+    struct home *h = home_open("items = \"5/s\"; wait = \"0s\";", "");
+    struct buf body = BUF_INIT;
+    put_spans(&body, 0, 150);
+    for (int i = 0; i < 3; i++) {
+        struct request *req = make_request(h, REQUEST_HTTP, "/v1/traces", PB KEY);
+        run(req, buf_slice(&body));
+        request_unref(req);
+    }
+    assert_int_equal(fake.outcome, OUTCOME_OVER_ITEMS);
+    buf_release(&body);
+    home_close(h);
+}
+
 /* The transport's own findings, also before admission saw the headers. */
 static void test_refused_by_transport(void **state)
 {
@@ -440,6 +554,9 @@ int main(void)
         cmocka_unit_test(test_announced_length),
         cmocka_unit_test(test_record),
         cmocka_unit_test(test_empty_request),
+        cmocka_unit_test(test_partial_success),
+        cmocka_unit_test(test_partial_failure_is_a_failure),
+        cmocka_unit_test(test_bad_items_are_not_free),
         cmocka_unit_test(test_refused_by_transport),
         cmocka_unit_test(test_keys_are_not_told),
     };

@@ -160,6 +160,32 @@ static void test_success(void **state)
     release(&d);
 }
 
+/* R104-R106, R182: what was rejected, in each encoding. */
+static void test_partial_success(void **state)
+{
+    (void)state;
+    static const struct answer partial = {
+        .outcome = OUTCOME_ACCEPTED, .message = "why", .rejected = 300};
+    struct buf want = BUF_INIT;
+    struct drawn d;
+    response_encode(&want, SIGNAL_TRACES, 300, "why");
+    draw(&d, REQUEST_HTTP, "POST", "application/x-protobuf", &partial);
+    assert_int_equal(d.r.status, 200);
+    assert_true(slice_eq(buf_slice(&d.r.body), buf_slice(&want)));
+    release(&d);
+    draw(&d, REQUEST_HTTP, "POST", "application/json", &partial);
+    assert_true(slice_eq(
+        buf_slice(&d.r.body),
+        SLICE_LIT("{\"partialSuccess\":{\"rejectedSpans\":\"300\",\"errorMessage\":\"why\"}}")));
+    release(&d);
+    draw(&d, REQUEST_GRPC, "POST", "application/grpc", &partial);
+    assert_true(d.r.grpc_ok);
+    assert_int_equal(d.r.body.at[4], want.len); /* R181 */
+    assert_true(slice_eq(slice_of(d.r.body.at + 5, d.r.body.len - 5), buf_slice(&want)));
+    release(&d);
+    buf_release(&want);
+}
+
 /* R119: no usable media type: JSON, and the status stays. */
 static void test_unusable_type(void **state)
 {
@@ -244,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_every_outcome_over_http),
         cmocka_unit_test(test_every_outcome_over_grpc),
         cmocka_unit_test(test_success),
+        cmocka_unit_test(test_partial_success),
         cmocka_unit_test(test_unusable_type),
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_retry_after),
