@@ -91,22 +91,26 @@ def test_broker_killed_and_back(system, broker):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_the_sdk_retries_until_the_broker_is_back(system, broker, protocol):
+def test_the_sdk_retries_until_kafka_answers_again(system, broker, protocol):
+    """It tries six times, a second apart as it is told; Kafka takes longer to start than that on a busy
+    machine, so it is stopped here, not killed."""
     rows = system.count("acme")
     accepted = counted(system, "accepted")
-    broker.kill9()
-    with Sdk(system.endpoint, protocol, "gzip", system.ca, bearer(system.keys["acme"]), timeout=60) as sdk:
+    sdk = Sdk(system.endpoint, protocol, "gzip", system.ca, bearer(system.keys["acme"]), timeout=60)
+    broker.pause()
+    try:
         sdk.logger_provider.get_logger("patient").emit(body="patient")
         flush = threading.Thread(target=sdk.logger_provider.force_flush, args=(60_000,))
         flush.start()
         until(lambda: sdk.attempts, 15, "a first refusal")
-        broker.start()
+    finally:
+        broker.resume()
+    with sdk:
         flush.join(60)
-        statuses = [a.status for a in sdk.attempts if a.signal == "logs"]
-    first, *_, last = statuses
+        first, *_, last = [a.status for a in sdk.attempts]
     assert (first, last) == (("UNAVAILABLE", "OK") if protocol == "grpc" else ("503", "200"))
     until(lambda: system.count("acme") >= rows + 1, 30, "the row")
-    assert counted(system, "accepted") >= accepted + 1
+    assert counted(system, "accepted") == accepted + 1
 
 
 @pytest.fixture
@@ -213,7 +217,7 @@ def test_sigterm_under_load_loses_nothing(kafka, tenantry, tmp_path):
     # While the router ended, nobody was told anything that a sender must not retry.
     final = [line for js in journals.values() for j in js for line in j.read_text().splitlines()
              if '"refused"' in line and '"status":503' not in line and '"grpc_status":14' not in line]
-    assert not final
+    assert not final, final[:3]
     assert again.terminate(25) == 0
     assert workers.terminate(25) == 0
 
