@@ -97,7 +97,8 @@ void fault_point(const char *name)
     if (p == NULL)
         return;
     leave_mark(name);
-    kill(getpid(), p->action == ACTION_STOP ? SIGSTOP : SIGKILL);
+    /* To this thread, so that it does not run on until another one has taken the signal. */
+    raise(p->action == ACTION_STOP ? SIGSTOP : SIGKILL);
 }
 
 bool fault_fails(const char *name)
