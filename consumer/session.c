@@ -128,14 +128,19 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     rd_kafka_assign(rk, NULL);
 }
 
+static void note_fatal(struct session *s)
+{
+    char text[200];
+    rd_kafka_resp_err_t e = rd_kafka_fatal_error(s->rk, text, sizeof(text));
+    snprintf(s->fatal, sizeof(s->fatal), "%s: %s", rd_kafka_err2name(e), text);
+}
+
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
     (void)rk;
     struct session *s = ((struct session_signs *)opaque)->session;
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        char text[200];
-        rd_kafka_resp_err_t e = rd_kafka_fatal_error(s->rk, text, sizeof(text));
-        snprintf(s->fatal, sizeof(s->fatal), "%s: %s", rd_kafka_err2name(e), text);
+        note_fatal(s);
         return;
     }
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
@@ -311,7 +316,9 @@ void session_serve(struct session *s, int timeout_ms)
     rd_kafka_message_t *m = rd_kafka_consumer_poll(s->rk, timeout_ms);
     if (m == NULL)
         return;
-    if (m->err)
+    if (m->err == RD_KAFKA_RESP_ERR__FATAL) /* a consumer's comes as a message */
+        note_fatal(s);
+    else if (m->err)
         log_repeated(LOG_WARN, "Kafka client reports a problem", rd_kafka_err2name(m->err),
                      log_str("error", rd_kafka_err2name(m->err)),
                      log_str("reason", rd_kafka_message_errstr(m)));

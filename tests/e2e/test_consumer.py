@@ -1,0 +1,187 @@
+"""A worker's life: killed, stopped, doubled. Whatever happens, each record is written exactly once (promise 3)."""
+
+import os
+import random
+import re
+import signal
+import time
+
+import pytest
+
+from support.wait import until
+from support.workers import Site
+
+SEED = int(os.environ.get("TENANTRY_SEED", "0")) or int(time.time())
+FENCED = "another worker wrote these offsets: nothing was written twice"
+# The shortest session that the broker takes: a worker that is gone is replaced soon.
+SHORT_SESSION = {"kafka": 'consumer: { session_timeout_ms = "6000"; heartbeat_interval_ms = "500"; };'}
+
+
+@pytest.fixture
+def pair(kafka, tmp_path):
+    """A site whose group gives the partitions of a vanished worker to the other soon."""
+    site = Site(tmp_path / "pair", kafka, extra=SHORT_SESSION)
+    yield site
+    site.stop()
+
+
+def kill_loop(tenant, kills, records):
+    rng = random.Random(SEED)
+    print(f"seed {SEED}")
+    worker = tenant.start()
+    for _ in range(kills):
+        before = tenant.count()
+        tenant.send(records, items=20)
+        mark = before + rng.randrange(records * 20)
+        until(lambda: tenant.count() >= mark, 60, f"row {mark}")
+        worker.kill9()
+        worker = tenant.start()
+    tenant.wait_exact()
+    assert tenant.books() == []
+    return worker
+
+
+@pytest.mark.sanitize
+def test_killed_at_random_instants_under_load(site, unique):
+    kill_loop(site.tenant(unique), kills=6, records=60)
+
+
+@pytest.mark.long
+def test_killed_50_times(site, unique):
+    kill_loop(site.tenant(unique), kills=50, records=300)
+
+
+@pytest.mark.parametrize(
+    "point,at",
+    [
+        ("after_decode", 7),
+        ("before_write", 2),
+        ("inside_transaction", 2),
+        ("after_commit", 2),
+        ("inside_rebalance", 1),
+    ],
+)
+def test_dies_at_each_named_point(site, unique, tmp_path, point, at):
+    tenant = site.tenant(unique)
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    for n in range(3):
+        worker = tenant.start(
+            env={"TENANTRY_FAULT": f"{point}:{at}", "TENANTRY_FAULT_DIR": str(faults)}
+        )
+        for _ in range(at):
+            if worker.alive:
+                tenant.send(5)
+                until(lambda: not worker.alive or tenant.verdict()[0] == 0, 30, "rows, or the end")
+        assert worker.wait_exit(30) == -signal.SIGKILL
+        assert len(list(faults.iterdir())) == n + 1
+    tenant.start()
+    tenant.wait_exact()
+    assert tenant.books() == []
+
+
+@pytest.mark.sanitize
+def test_a_stop_writes_what_is_held_commits_and_leaves(site, unique):
+    tenant = site.tenant(unique)
+    worker = tenant.start()
+    tenant.send(300, items=20)
+    until(lambda: tenant.count() > 0, 30, "first rows")
+    begun = time.monotonic()
+    assert worker.terminate(10) == 0
+    assert time.monotonic() - begun < 8
+    written = {
+        (topic, partition): offset
+        for topic, partition, offset in tenant.sql(
+            "SELECT topic, kafka_partition, next FROM tenantry_progress JOIN tenantry_source USING (source)"
+        )
+    }
+    assert site.client.group_offsets(f"tenantry.{unique}") == written
+    assert tenant.status() == {}
+    tenant.start()
+    tenant.wait_exact()
+
+
+def test_a_stop_does_not_wait_for_a_database_that_is_away(site, unique, locked):
+    tenant = site.tenant(unique)
+    worker = tenant.start()
+    tenant.send(1)
+    tenant.wait_exact()
+    with locked(tenant):
+        tenant.send(50)
+        until(lambda: tenant.state() == "retrying", 30, "a worker that waits for its database")
+        assert worker.terminate(18) == 0  # supervisor.stop_timeout is 20 s
+    tenant.start()
+    tenant.wait_exact()
+
+
+def test_two_workers_of_one_name(site, unique):
+    """The older one is fenced by the group, and says what to do."""
+    tenant = site.tenant(unique)
+    older = tenant.start("main")
+    tenant.send(10)
+    tenant.wait_exact()
+    newer = tenant.start("main")
+    assert older.wait_exit(30) == 1
+    assert re.search(r"level=error.*give each its own by --instance", older.output())
+    tenant.send(10)
+    tenant.wait_exact()
+    assert newer.alive
+
+
+def stopped_writer(tenant):
+    """A worker frozen with a batch in its hands, whose partitions another has taken and written since."""
+    frozen = tenant.start(env={"TENANTRY_FAULT": "before_write:2:stop" + tenant.faults})
+    tenant.send(1, partition=0)
+    tenant.wait_exact()
+    tenant.send(20, partition=0)
+    until(lambda: "T (stopped)" in status_of(frozen), 30, "the worker to be frozen")
+    other = tenant.start()
+    tenant.wait_exact()
+    return frozen, other
+
+
+def status_of(process):
+    with open(f"/proc/{process.pid}/status") as f:
+        return f.read()
+
+
+def test_a_worker_that_wakes_up_late_writes_nothing_twice(site, unique):
+    tenant = site.tenant(unique)
+    tenant.faults = ""
+    frozen, other = stopped_writer(tenant)
+    frozen.signal(signal.SIGCONT)
+    frozen.wait_log(FENCED)
+    tenant.send(5, partition=0)
+    tenant.wait_exact()
+    assert other.alive
+
+
+def test_without_compare_and_set_the_check_finds_what_is_double(site, unique):
+    """The check itself can fail: the same story without the guard."""
+    tenant = site.tenant(unique)
+    tenant.faults = ",no_compare_and_set:1:fail"
+    frozen, _ = stopped_writer(tenant)
+    frozen.signal(signal.SIGCONT)
+    until(lambda: tenant.verdict()[1] == 100, 30, lambda: f"100 rows twice: {tenant.verdict()}")
+
+
+def wait_split(tenant, workers):
+    """Each of the workers has partitions."""
+    for worker in workers:
+        worker.wait_log(r"partitions are assigned.*partitions=[1-9]", 60)
+
+
+def test_a_second_worker_shares_the_partitions(pair, unique):
+    tenant = pair.tenant(unique, partitions=4)
+    workers = {name: tenant.start(name) for name in ("one", "two")}
+    wait_split(tenant, workers.values())
+    for name in ("one", "two", "one"):
+        tenant.send(40)
+        workers[name].kill9()
+        workers[name] = tenant.start(name)
+        tenant.send(40)
+        tenant.wait_exact()
+    workers["one"].terminate(15)
+    tenant.send(40)  # half of them wait until the group notices
+    tenant.wait_exact()
+    assert tenant.books() == []
