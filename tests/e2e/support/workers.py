@@ -157,6 +157,11 @@ class Tenant:
                 return []
             raise
 
+    def change(self, statement):
+        with contextlib.closing(sqlite3.connect(self.database, timeout=20)) as db:
+            db.execute(statement)
+            db.commit()
+
     def stored(self):
         return collections.Counter(body for (body,) in self.sql("SELECT Body FROM otel_logs"))
 

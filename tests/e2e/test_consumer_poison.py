@@ -1,0 +1,190 @@
+"""What cannot be written goes to the DLQ with its reason; everything else is written, by the same process."""
+
+import collections
+import os
+
+import pytest
+
+from support import otlp_build
+from support.wait import until
+
+
+def dead(tenant):
+    return tenant.site.client.records(tenant.dlq)
+
+
+def reasons(tenant):
+    return collections.Counter(
+        (r.header("tenantry.error.class").decode(), r.header("tenantry.error.code").decode()) for r in dead(tenant)
+    )
+
+
+def garbage(n):
+    return [b"\xff\xff" + os.urandom(20) for _ in range(n)]
+
+
+@pytest.mark.sanitize
+def test_a_thousand_malformed_among_good_ones(site, unique):
+    tenant = site.tenant(unique)
+    worker = tenant.start()
+    poison = garbage(1000)
+    for i in range(10):
+        tenant.send(20)
+        site.client.produce_all(
+            tenant.topic(), poison[i * 100 : i * 100 + 100], b"k", tenant.headers(7, request=f"{i:032x}")
+        )
+    tenant.send(20)
+    tenant.wait_exact()
+    until(lambda: tenant.progress()["dlq_records"] == 1000, 60, lambda: tenant.progress())
+    letters = dead(tenant)
+    assert sorted(r.value for r in letters) == sorted(poison)
+    assert len({r.header("tenantry.origin") for r in letters}) == 1000
+    one = letters[0]
+    assert one.key == b"k" and one.header("tenantry.tenant") == unique.encode()
+    assert one.header("tenantry.error.class") == b"decode"
+    assert one.header("tenantry.error.code") == b"malformed"
+    assert one.header("__connect.errors.topic") == tenant.topic().encode()
+    assert b"not a valid request" in one.header("__connect.errors.exception.message")
+    assert one.header("tenantry.request") is not None and one.header("tenantry.items") == b"7"
+    assert worker.alive and tenant.books() == []
+
+
+def fat_resource(items):
+    """The expansion bomb: small on the wire, gigabytes as rows."""
+    resource = otlp_build.resource({"fat": "x" * 100_000})
+    tiny = otlp_build.logs_request([otlp_build.logs.LogRecord()] * items, res=resource)
+    return tiny.SerializeToString()
+
+
+def empty_items(items):
+    """Two bytes each."""
+    scope = b"\x12\x00" * items
+    inner = b"\x12" + varint(len(scope)) + scope
+    return b"\x0a" + varint(len(inner)) + inner
+
+
+def varint(n):
+    out = bytearray()
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
+    return bytes([*out, n])
+
+
+def test_bombs_are_refused_by_their_size_as_rows(site, unique):
+    tenant = site.tenant(unique)
+    worker = tenant.start()
+    tenant.send(5)
+    bombs = [fat_resource(100_000), empty_items(100_001), empty_items(3_000_000)]
+    for bomb in bombs:
+        site.client.produce(tenant.topic(), bomb)  # without headers: foreign records are checked, too
+        tenant.send(5)
+    tenant.wait_exact()
+    until(lambda: tenant.progress()["dlq_records"] == 3, 60, lambda: tenant.progress())
+    assert reasons(tenant) == {("ceiling", "too_many_rows"): 3}
+    print(f"peak RSS {worker.peak_rss() >> 20} MiB")
+    assert worker.alive and worker.peak_rss() < 256 << 20
+
+
+def test_a_flood_of_empty_items_below_the_ceiling_is_written(site, unique):
+    tenant = site.tenant(unique)
+    worker = tenant.start()
+    for _ in range(5):
+        site.client.produce(tenant.topic(), empty_items(100_000), headers=tenant.headers(100_000))
+    until(lambda: tenant.count() == 500_000, 120, lambda: f"all rows, so far {tenant.count()}")
+    print(f"peak RSS {worker.peak_rss() >> 20} MiB")
+    assert worker.peak_rss() < 256 << 20
+    assert tenant.progress()["dlq_records"] == 0 and tenant.books() == []
+
+
+def test_foreign_records_are_written_and_wrong_tenants_not(site, unique):
+    tenant = site.tenant(unique)
+    tenant.start()
+    foreign, names = tenant.value(5)
+    site.client.produce(tenant.topic(), foreign, headers=[("other", b"thing"), ("tenantry.items", b"nonsense")])
+    tenant.sent.update(names)
+    stranger, _ = tenant.value(5)
+    site.client.produce(tenant.topic(), stranger, headers=tenant.headers(5, tenant="somebody"))
+    tenant.send(5)
+    tenant.wait_exact()
+    until(lambda: tenant.progress()["dlq_records"] == 1, 30, lambda: tenant.progress())
+    (letter,) = dead(tenant)
+    assert letter.header("tenantry.error.code") == b"wrong_tenant"
+    assert letter.header("tenantry.tenant") == b"somebody"
+
+
+def test_a_newer_contract_parks_its_partition_alone(site, unique):
+    tenant = site.tenant(unique)
+    worker = tenant.start()
+    tenant.send(3, partition=0)
+    value, names = tenant.value(5)
+    site.client.produce(tenant.topic(), value, headers=tenant.headers(5, v=2), partition=0)
+    kept = tenant.sent.copy()
+    tenant.send(3, partition=0)  # behind it: waits
+    tenant.sent = kept
+    tenant.send(3, partition=1)
+    tenant.wait_exact()
+    until(lambda: tenant.state() == "parked", 20, lambda: tenant.status())
+    assert "upgrade this worker" in tenant.status()["reason"]
+    until(lambda: tenant.lag_records() == 4, 20, lambda: f"4 records behind: {tenant.status()}")
+    before = tenant.lag_seconds()
+    until(lambda: tenant.lag_seconds() > before, 20, "lag that grows")
+    assert "a record of a newer contract version stands in the topic" in worker.output()
+    assert dead(tenant) == []
+    tenant.send(3, partition=1)
+    tenant.wait_exact()
+
+
+def test_rows_that_the_database_refuses(site, unique):
+    """A rule of the tenant's own: its records are tried retry.attempts times, the others are written."""
+    tenant = site.tenant(unique, text='retry: { attempts = 3; backoff_max = "100ms"; };')
+    worker = tenant.start()
+    tenant.send(1)
+    tenant.wait_exact()
+    tenant.change(
+        "CREATE TRIGGER no_bad BEFORE INSERT ON otel_logs WHEN NEW.Body = 'bad'"
+        " BEGIN SELECT RAISE(ABORT, 'no bad bodies'); END"
+    )
+    bad = otlp_build.logs_request([otlp_build.log("bad")]).SerializeToString()
+    for _ in range(3):
+        tenant.send(5)
+        site.client.produce(tenant.topic(), bad, headers=tenant.headers(1))
+    tenant.send(5)
+    tenant.wait_exact()
+    until(lambda: tenant.progress()["dlq_records"] == 3, 30, lambda: tenant.progress())
+    assert reasons(tenant) == {("data", "SQLITE_CONSTRAINT"): 3}
+    assert {r.header("tenantry.attempts") for r in dead(tenant)} == {b"3"}
+    assert worker.alive and tenant.books() == []
+
+
+def test_a_crash_after_the_dlqs_ack_counts_each_letter_once(site, unique, tmp_path):
+    tenant = site.tenant(unique)
+    site.client.produce_all(tenant.topic(), garbage(5), headers=tenant.headers(1), partition=0)
+    for _ in range(2):
+        assert tenant.start(env={"TENANTRY_FAULT": "after_dlq_ack:1"}).wait_exit(30) == -9
+    tenant.start()
+    tenant.send(5)
+    tenant.wait_exact()
+    until(lambda: tenant.progress()["dlq_records"] == 5, 30, lambda: tenant.progress())
+    letters = dead(tenant)
+    assert len(letters) == 15 and len({r.header("tenantry.origin") for r in letters}) == 5
+
+
+def test_the_dlq_is_missing(site, unique):
+    """Its partition stops; nothing is lost; it goes on once the topic exists."""
+    tenant = site.tenant(unique)
+    site.client.delete_topic(tenant.dlq)
+    worker = tenant.start()
+    tenant.send(3, partition=0)
+    tenant.wait_exact()
+    site.client.produce_all(tenant.topic(), garbage(3), headers=tenant.headers(1), partition=0)
+    tenant.send(3, partition=0)
+    until(lambda: tenant.dlq in tenant.status().get("reason", ""), 60, lambda: f"the reason: {tenant.status()}")
+    assert tenant.verdict()[0] == 15 and tenant.progress()["dlq_records"] == 0
+    assert worker.terminate(15) == 0
+    worker = tenant.start()
+    until(lambda: tenant.state() == "retrying", 30, "another try")
+    tenant.make_topics(signals=())
+    tenant.wait_exact()
+    assert tenant.progress()["dlq_records"] == 3 == len(dead(tenant))
+    assert worker.alive and tenant.books() == []
