@@ -248,6 +248,20 @@ class Client:
             consumer.close()
         return sorted(found, key=lambda r: (r.partition, r.offset))
 
+    def timestamp_at(self, topic, partition, offset):
+        """Of the record at this offset (ms); None when there is none yet."""
+        if offset >= self.end_offsets(topic)[partition]:
+            return None
+        consumer = Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": f"test-look-{uuid.uuid4()}"}, logger=_Silent()
+        )
+        try:
+            consumer.assign([TopicPartition(topic, partition, offset)])
+            message = until(lambda: consumer.poll(0.05), 30, f"record {offset} of {topic}")
+            return _record(message).timestamp
+        finally:
+            consumer.close()
+
     def group_offsets(self, group):
         """{(topic, partition): committed offset}, {} for a group nobody has heard of."""
         asked = [ConsumerGroupTopicPartitions(group)]

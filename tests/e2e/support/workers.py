@@ -5,7 +5,6 @@ import collections
 import contextlib
 import json
 import os
-import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -53,7 +52,7 @@ class Tenant:
         self.sent = collections.Counter()
         self.serial = 0
         (site.folder / "tenants.d" / f"{name}.conf").write_text(
-            f'tenant: {{ id = "{name}"; {text} }};\n'
+            f'tenant: {{ id = "{name}"; database: {{ path = "databases/{name}/rows.db"; }}; {text} }};\n'
         )
         self.make_topics()
 
@@ -144,7 +143,8 @@ class Tenant:
 
     @property
     def database(self):
-        return self.site.folder / "state" / "databases" / f"{self.name}.db"
+        """In a folder of its own, so that a test can take that away."""
+        return self.site.folder / "state" / "databases" / self.name / "rows.db"
 
     def sql(self, query, *values):
         if not self.database.exists():
@@ -203,7 +203,3 @@ class Tenant:
             "SELECT * FROM tenantry_progress WHERE next != first + records + dlq_records + lost_records"
         )
 
-
-def readable_copy(binary, folder):
-    """The program where another user may run it."""
-    return shutil.copy(binary, Path(folder) / "tenantry")
