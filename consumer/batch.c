@@ -1,8 +1,15 @@
 #include "consumer/batch.h"
 
+#include "base/crc32c.h"
+
 #include <stdlib.h>
 
 #define KEPT_ARENA (1024 * 1024)
+
+uint32_t record_checksum(struct slice key, struct slice value)
+{
+    return crc32c(crc32c(0, key), value);
+}
 
 struct batch *batch_new(void)
 {

@@ -1,6 +1,6 @@
-/* CRC-32C (Castagnoli, RFC 3720 B.4): by the processor's instruction where it has one, else by a
- * table. Both give the same numbers: a database may move between machines. */
-#include "consumer/batch.h"
+/* By the processor's instruction where it has one, else by a table. Both give the same numbers: a
+ * database may move between machines. */
+#include "base/crc32c.h"
 
 #include <pthread.h>
 
@@ -50,9 +50,9 @@ static void choose(void)
 #endif
 }
 
-uint32_t record_checksum(struct slice key, struct slice value)
+uint32_t crc32c(uint32_t crc, struct slice s)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, choose);
-    return ~crc_update(crc_update(~0u, key), value);
+    return ~crc_update(~crc, s);
 }
