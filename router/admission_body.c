@@ -2,7 +2,7 @@
 #include "router/admission_steps.h"
 
 #include "otlp/scan.h"
-#include "router/inflate.h"
+#include "router/coding.h"
 
 /* From here on we have answer_timeout, unless the call's own deadline comes first. It is counted
  * from here and not from the headers because it is Kafka's time: a slow upload has body_timeout. */
@@ -19,25 +19,18 @@ static bool set_deadline(struct request *req, struct refusal *why)
     return true;
 }
 
-static struct inflater *inflater_of(struct loop *l)
-{
-    if (l->inflater == NULL)
-        l->inflater = inflater_new();
-    return l->inflater;
-}
-
-static bool inflate_body(struct request *req, struct refusal *why)
+static bool decompress_body(struct request *req, struct refusal *why)
 {
     static const enum outcome outcomes[] = {
-        [INFLATE_TOO_LARGE] = OUTCOME_TOO_LARGE_DECOMPRESSED,
-        [INFLATE_CORRUPT] = OUTCOME_BAD_COMPRESSION,
-        [INFLATE_NO_MEMORY] = OUTCOME_OVERLOADED,
+        [DECOMPRESS_TOO_LARGE] = OUTCOME_TOO_LARGE_DECOMPRESSED,
+        [DECOMPRESS_CORRUPT] = OUTCOME_BAD_COMPRESSION,
+        [DECOMPRESS_NO_MEMORY] = OUTCOME_OVERLOADED,
     };
-    struct inflater *inflater = inflater_of(req->loop);
     struct buf plain = BUF_INIT_CEILING(req->snapshot->conf->router.max_decompressed);
-    enum inflate_status status =
-        inflater ? inflate_gzip(inflater, buf_slice(&req->body), &plain) : INFLATE_NO_MEMORY;
-    if (status != INFLATE_OK) {
+    enum decompress_status status =
+        coding_decompress(&req->loop->decompressor, req->coding, req->kind == REQUEST_GRPC,
+                          buf_slice(&req->body), &plain);
+    if (status != DECOMPRESS_OK) {
         buf_release(&plain);
         return refuse(why, outcomes[status]);
     }
@@ -53,9 +46,9 @@ static bool decompress(struct request *req, struct refusal *why)
         if (req->coding == CODING_IDENTITY)
             return refuse(why, OUTCOME_COMPRESSED_WITHOUT_CODING);
         if (req->coding == CODING_UNSUPPORTED)
-            return refuse(why, OUTCOME_UNSUPPORTED_CODING);
+            return refuse_coding(req, why);
     }
-    return req->coding == CODING_IDENTITY || inflate_body(req, why);
+    return req->coding == CODING_IDENTITY || decompress_body(req, why);
 }
 
 /* An uncompressed body is a decompressed one, too (R86). */

@@ -2,6 +2,7 @@
 #include "router/admission_steps.h"
 
 #include "base/clock.h"
+#include "router/coding.h"
 #include "router/metrics.h"
 
 static bool not_draining(struct request *req, struct refusal *why)
@@ -67,21 +68,28 @@ static bool known_media_type(struct request *req, struct refusal *why)
 
 /* --- coding (R71-R84, R164-R170) -------------------------------------------------------------- */
 
-/* One name of a list of codings, on top of those before it. */
-static enum coding add_coding(enum coding before, struct slice name)
+bool refuse_coding(struct request *req, struct refusal *why)
 {
-    if (name.len == 0 || slice_ieq(name, SLICE_LIT("identity")))
-        return before;
-    bool gzip = slice_ieq(name, SLICE_LIT("gzip")) || slice_ieq(name, SLICE_LIT("x-gzip"));
-    return gzip && before == CODING_IDENTITY ? CODING_GZIP : CODING_UNSUPPORTED;
+    return refuse_text(why, OUTCOME_UNSUPPORTED_CODING, "%s: supported are %.*s",
+                       outcome_info[OUTCOME_UNSUPPORTED_CODING].text,
+                       SLICE_ARG(coding_list(&req->arena, req->kind == REQUEST_GRPC)));
 }
 
-static enum coding add_codings(enum coding before, struct slice list)
+/* One name of a list of codings, on top of those before it: two at once are not supported (R83). */
+static enum coding add_coding(enum coding before, struct slice name, bool grpc)
+{
+    enum coding c = coding_named(name, grpc);
+    if (c == CODING_IDENTITY)
+        return before;
+    return before == CODING_IDENTITY ? c : CODING_UNSUPPORTED;
+}
+
+static enum coding add_codings(enum coding before, struct slice list, bool grpc)
 {
     while (list.len > 0) {
         const uint8_t *comma = memchr(list.at, ',', list.len);
         size_t n = comma ? (size_t)(comma - list.at) : list.len;
-        before = add_coding(before, slice_trim(slice_of(list.at, n)));
+        before = add_coding(before, slice_trim(slice_of(list.at, n)), grpc);
         n += comma != NULL;
         list = slice_of(list.at + n, list.len - n);
     }
@@ -96,9 +104,9 @@ static bool known_coding(struct request *req, struct refusal *why)
     enum coding coding = CODING_IDENTITY;
     for (size_t i = 0; i < req->n_headers; i++)
         if (slice_eq(req->headers[i].name, wanted))
-            coding = add_codings(coding, req->headers[i].value);
+            coding = add_codings(coding, req->headers[i].value, grpc);
     req->coding = coding;
-    return coding != CODING_UNSUPPORTED || grpc || refuse(why, OUTCOME_UNSUPPORTED_CODING);
+    return coding != CODING_UNSUPPORTED || grpc || refuse_coding(req, why);
 }
 
 /* --- key and tenant (R278-R285) --------------------------------------------------------------- */

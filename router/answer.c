@@ -1,6 +1,7 @@
 #include "router/answer.h"
 
 #include "otlp/status.h"
+#include "router/coding.h"
 #include "router/grpc.h"
 
 #include <errno.h>
@@ -10,8 +11,6 @@
  * details (base64, with the message in them) stay well below. */
 #define MESSAGE_MAX      1024
 #define DEFAULT_RETRY_NS NS_PER_S
-#define CODINGS          "gzip, identity"
-#define CODINGS_GRPC     "identity,gzip"
 
 #define GRPC_UNAVAILABLE 14
 
@@ -71,16 +70,21 @@ static struct slice allow(struct draft *d)
     return d->a->outcome == OUTCOME_NOT_POST ? SLICE_LIT("POST") : SLICE_NULL;
 }
 
+/* What would have been understood (R84, R170). */
+static struct slice codings(struct draft *d)
+{
+    return d->a->outcome == OUTCOME_UNSUPPORTED_CODING ? coding_list(&d->req->arena, d->grpc)
+                                                       : SLICE_NULL;
+}
+
 static struct slice accept_encoding(struct draft *d)
 {
-    return !d->grpc && d->a->outcome == OUTCOME_UNSUPPORTED_CODING ? SLICE_LIT(CODINGS)
-                                                                   : SLICE_NULL;
+    return d->grpc ? SLICE_NULL : codings(d);
 }
 
 static struct slice grpc_accept_encoding(struct draft *d)
 {
-    return d->grpc && d->a->outcome == OUTCOME_UNSUPPORTED_CODING ? SLICE_LIT(CODINGS_GRPC)
-                                                                  : SLICE_NULL;
+    return d->grpc ? codings(d) : SLICE_NULL;
 }
 
 /* Trailers-Only: the status of a failure stands in the first block (R188). */

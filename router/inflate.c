@@ -1,8 +1,9 @@
-/* Two ways through. Most bodies are one gzip member that ends with its true size, so libdeflate
- * gets an output of just that size: it is the faster one but wants everything in one piece.
- * Whatever does not come out that way (several members, a size that lies, damage) goes through
- * zlib, which grows the output as it goes and alone decides what is wrong. */
-#include "router/inflate.h"
+/* gzip: two ways through. Most bodies are one gzip member that ends with its true size, so
+ * libdeflate gets an output of just that size: it is the faster one but wants everything in one
+ * piece. Whatever does not come out that way (several members, a size that lies, damage) goes
+ * through zlib, which grows the output as it goes and alone decides what is wrong. The other two
+ * have no size at their end and go through zlib at once. */
+#include "router/decompress.h"
 
 #include <libdeflate.h>
 #include <stdlib.h>
@@ -10,20 +11,24 @@
 
 #define GZIP_SMALLEST 18   /* header and trailer */
 #define DEFLATE_RATIO 1032 /* nothing expands further */
-#define FIRST_ROOM    16384
+
+/* What zlib calls windowBits. */
+#define GZIP (16 + MAX_WBITS)
+#define ZLIB MAX_WBITS
+#define RAW  (-MAX_WBITS)
 
 struct inflater {
     struct libdeflate_decompressor *whole;
     z_stream stream;
 };
 
-struct inflater *inflater_new(void)
+static struct inflater *inflater_new(void)
 {
     struct inflater *i = calloc(1, sizeof(*i));
     if (i == NULL)
         return NULL;
     i->whole = libdeflate_alloc_decompressor();
-    if (i->whole != NULL && inflateInit2(&i->stream, 16 + MAX_WBITS) == Z_OK)
+    if (i->whole != NULL && inflateInit2(&i->stream, GZIP) == Z_OK)
         return i;
     libdeflate_free_decompressor(i->whole);
     free(i);
@@ -67,58 +72,89 @@ static bool inflate_whole(struct inflater *i, struct slice in, struct buf *out)
     return true;
 }
 
-/* Where the next bytes go, and how many fit: at least one, the first past the ceiling in *spare. */
-static uint8_t *next_room(struct buf *out, uint8_t *spare, size_t *ret_size)
-{
-    size_t room = out->len ? out->len : FIRST_ROOM;
-    if (out->ceiling != 0 && room > out->ceiling - out->len)
-        room = out->ceiling - out->len;
-    *ret_size = room ? room : 1;
-    return room ? buf_reserve(out, room) : spare;
-}
-
 /* Up to the end of one member. */
-static enum inflate_status inflate_member(z_stream *z, struct buf *out)
+static enum decompress_status inflate_member(z_stream *z, struct buf *out)
 {
     for (;;) {
         uint8_t spare;
         size_t room;
-        uint8_t *to = next_room(out, &spare, &room);
+        uint8_t *to = decompress_room(out, &spare, &room);
         if (to == NULL)
-            return INFLATE_NO_MEMORY;
+            return DECOMPRESS_NO_MEMORY;
         z->next_out = to;
         z->avail_out = (uInt)room;
         int rc = inflate(z, Z_NO_FLUSH);
         size_t got = room - z->avail_out;
         if (to == &spare && got > 0)
-            return INFLATE_TOO_LARGE;
+            return DECOMPRESS_TOO_LARGE;
         out->len += got;
         if (rc == Z_STREAM_END)
-            return INFLATE_OK;
+            return DECOMPRESS_OK;
         if (rc == Z_MEM_ERROR)
-            return INFLATE_NO_MEMORY;
+            return DECOMPRESS_NO_MEMORY;
         if ((rc != Z_OK && rc != Z_BUF_ERROR) || z->avail_out > 0)
-            return INFLATE_CORRUPT; /* damaged, or all input is read and more is needed */
+            return DECOMPRESS_CORRUPT; /* damaged, or all input is read and more is needed */
     }
 }
 
-static enum inflate_status inflate_members(z_stream *z, struct slice in, struct buf *out)
+static enum decompress_status inflate_members(z_stream *z, struct slice in, struct buf *out)
 {
     z->next_in = (Bytef *)in.at;
     z->avail_in = (uInt)in.len;
     do {
         if (inflateReset(z) != Z_OK)
-            return INFLATE_NO_MEMORY;
-        enum inflate_status status = inflate_member(z, out);
-        if (status != INFLATE_OK)
+            return DECOMPRESS_NO_MEMORY;
+        enum decompress_status status = inflate_member(z, out);
+        if (status != DECOMPRESS_OK)
             return status;
     } while (z->avail_in > 0);
-    return INFLATE_OK;
+    return DECOMPRESS_OK;
 }
 
-enum inflate_status inflate_gzip(struct inflater *i, struct slice in, struct buf *out)
+/* One member, without any other behind it. */
+static enum decompress_status inflate_only(z_stream *z, struct slice in, struct buf *out)
 {
-    if (inflate_whole(i, in, out))
-        return INFLATE_OK;
-    return inflate_members(&i->stream, in, out);
+    z->next_in = (Bytef *)in.at;
+    z->avail_in = (uInt)in.len;
+    enum decompress_status status = inflate_member(z, out);
+    return status == DECOMPRESS_OK && z->avail_in > 0 ? DECOMPRESS_CORRUPT : status;
+}
+
+/* The stream, set to this form; NULL: no memory. */
+static z_stream *stream_of(struct decompressor *d, int window_bits)
+{
+    if (d->inflater == NULL)
+        d->inflater = inflater_new();
+    if (d->inflater == NULL || inflateReset2(&d->inflater->stream, window_bits) != Z_OK)
+        return NULL;
+    return &d->inflater->stream;
+}
+
+enum decompress_status decompress_gzip(struct decompressor *d, struct slice in, struct buf *out)
+{
+    z_stream *z = stream_of(d, GZIP);
+    if (z == NULL)
+        return DECOMPRESS_NO_MEMORY;
+    return inflate_whole(d->inflater, in, out) ? DECOMPRESS_OK : inflate_members(z, in, out);
+}
+
+enum decompress_status decompress_zlib(struct decompressor *d, struct slice in, struct buf *out)
+{
+    z_stream *z = stream_of(d, ZLIB);
+    return z ? inflate_only(z, in, out) : DECOMPRESS_NO_MEMORY;
+}
+
+/* Two bytes of a zlib stream: method 8 and a check sum. No encoder begins a raw one with them: it
+ * would be a stored block whose padding is not zero. */
+static bool has_zlib_header(struct slice in)
+{
+    return in.len >= 2 && (in.at[0] & 0x0f) == 8 && (in.at[0] << 8 | in.at[1]) % 31 == 0;
+}
+
+enum decompress_status decompress_deflate(struct decompressor *d, struct slice in, struct buf *out)
+{
+    if (has_zlib_header(in))
+        return decompress_zlib(d, in, out);
+    z_stream *z = stream_of(d, RAW);
+    return z ? inflate_only(z, in, out) : DECOMPRESS_NO_MEMORY;
 }

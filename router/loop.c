@@ -1,6 +1,5 @@
 #include "router/loop.h"
 
-#include "router/inflate.h"
 #include "tenancy/tenancy.h"
 
 #include <errno.h>
@@ -206,7 +205,7 @@ void loop_release(struct loop *l)
         return;
     sem_destroy(&l->p->started);
     timer_heap_release(&l->p->timers);
-    inflater_free(l->inflater);
+    decompressor_release(&l->decompressor);
     snapshot_release(l->snapshot);
     free(l->p);
     l->p = NULL;

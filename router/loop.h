@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/errbuf.h"
+#include "router/decompress.h"
 #include "router/timer.h"
 
 #include <h2o.h>
@@ -17,7 +18,6 @@
 struct router;
 struct snapshot;
 struct front;
-struct inflater;
 
 /* A message to a loop: embed it; `run` is called on the loop thread. */
 struct loop_message {
@@ -36,11 +36,11 @@ struct loop {
     struct router *router;
     h2o_evloop_t *evloop;
     unsigned index;
-    uint64_t now_ns;           /* monotonic, taken at the start of every callback */
-    struct snapshot *snapshot; /* a reference of this loop; swapped by a message on reload */
-    struct inflater *inflater; /* admission makes it when first needed; loop.c frees it */
-    struct front *front;       /* listeners and connections: front.c */
-    struct loop_private *p;    /* heap, queue, tasks, thread: loop.c */
+    uint64_t now_ns;                  /* monotonic, taken at the start of every callback */
+    struct snapshot *snapshot;        /* a reference of this loop; swapped by a message on reload */
+    struct decompressor decompressor; /* admission's; loop.c releases it */
+    struct front *front;              /* listeners and connections: front.c */
+    struct loop_private *p;           /* heap, queue, tasks, thread: loop.c */
 };
 
 /* Arms or moves a deadline / disarms it (fine when not armed). Thread: the loop's. */

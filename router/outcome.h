@@ -21,8 +21,7 @@
     ROW(NOT_POST, "not_post", 405, 13, false, "only POST is allowed here")                         \
     ROW(UNSUPPORTED_TYPE, "unsupported_type", 415, 12, false,                                      \
         "Content-Type must be application/x-protobuf, or application/grpc for gRPC")               \
-    ROW(UNSUPPORTED_CODING, "unsupported_coding", 415, 12, false,                                  \
-        "unsupported compression: gzip and identity are supported")                                \
+    ROW(UNSUPPORTED_CODING, "unsupported_coding", 415, 12, false, "unsupported compression")       \
     ROW(GRPC_OVER_HTTP1, "grpc_over_http1", 505, 13, false, "gRPC needs HTTP/2")                   \
     ROW(BAD_REQUEST, "bad_request", 400, 13, false, "malformed HTTP request")                      \
     ROW(HEADERS_TOO_LARGE, "headers_too_large", 431, 8, false, "request headers are too large")    \

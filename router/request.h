@@ -76,7 +76,7 @@ struct request {
     enum signal signal;            /* valid once `routed` */
     bool routed, own_deadline;     /* own_deadline: deadline_ns comes from grpc-timeout */
     bool answered, gone, produced; /* produced: Kafka has the body, its report is to come */
-    uint8_t coding;                /* enum coding of admission_headers.c */
+    uint8_t coding;                /* enum coding */
     uint64_t deadline_ns;          /* monotonic; when we answer at the latest; 0 = not set yet */
     uint64_t not_before_ns;        /* monotonic; a limit lets it pass then */
     uint64_t held;         /* bytes counted into max_buffered and the tenant's in-flight cap */

@@ -6,7 +6,6 @@
 
 #include "gzip.h"
 #include "router/admission.h"
-#include "router/inflate.h"
 #include "router/metrics.h"
 #include "router/router.h"
 #include "tenancy/keystore.h"
@@ -191,7 +190,7 @@ static inline void home_close(struct home *h)
         limit_reset(&rt->limits[i].requests);
     }
     router_metrics_free(h->router.metrics);
-    inflater_free(h->loop.inflater);
+    decompressor_release(&h->loop.decompressor);
     snapshot_release(h->loop.snapshot);
     tenancy_close(h->tenancy);
     temp_folder_remove(&h->folder);

@@ -1,4 +1,4 @@
-/* Making gzip members. */
+/* Making gzip members and their like. */
 #ifndef TESTS_ROUTER_GZIP_H
 #define TESTS_ROUTER_GZIP_H
 
@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <zlib.h>
 
-/* Appends one member that holds `plain`. */
-static inline void gzip_append(struct buf *out, struct slice plain)
+/* Appends `plain` in the form that zlib's windowBits tell. */
+static inline void deflate_append(struct buf *out, struct slice plain, int window_bits)
 {
     z_stream z = {0};
     size_t room = compressBound(plain.len) + 64;
-    if (deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, 0) != Z_OK)
+    if (deflateInit2(&z, 6, Z_DEFLATED, window_bits, 8, 0) != Z_OK)
         abort();
     z.next_in = (Bytef *)plain.at;
     z.avail_in = (uInt)plain.len;
@@ -22,6 +22,12 @@ static inline void gzip_append(struct buf *out, struct slice plain)
         abort();
     out->len += room - z.avail_out;
     deflateEnd(&z);
+}
+
+/* Appends one gzip member that holds `plain`. */
+static inline void gzip_append(struct buf *out, struct slice plain)
+{
+    deflate_append(out, plain, 16 + MAX_WBITS);
 }
 
 #endif

@@ -142,9 +142,9 @@ static const struct row http_rows[] = {
     {__LINE__, LOGS_PATH, PB KEY "|content-encoding: ", LOGS, OUTCOME_ACCEPTED, NULL},        /* R75 */
     {__LINE__, LOGS_PATH, PB KEY "|content-encoding: identity", LOGS, OUTCOME_ACCEPTED, NULL},
     {__LINE__, LOGS_PATH, PB KEY "|content-encoding: identity, gzip", LOGS_GZIP, OUTCOME_ACCEPTED, NULL}, /* R83 */
-    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: gzip, gzip", LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, NULL},
-    {__LINE__, LOGS_PATH, PB KEY GZIP GZIP, LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, NULL},
-    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: br", LOGS, OUTCOME_UNSUPPORTED_CODING, NULL}, /* R84 */
+    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: gzip, gzip", LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, "supported are identity"},
+    {__LINE__, LOGS_PATH, PB KEY GZIP GZIP, LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, "supported are identity"},
+    {__LINE__, LOGS_PATH, PB KEY "|content-encoding: br", LOGS, OUTCOME_UNSUPPORTED_CODING, "supported are identity"}, /* R84 */
     {__LINE__, LOGS_PATH, PB KEY GZIP, LOGS, OUTCOME_BAD_COMPRESSION, NULL},                  /* R85 */
     {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_CUT, OUTCOME_BAD_COMPRESSION, NULL},
     {__LINE__, LOGS_PATH, PB KEY GZIP, NONE, OUTCOME_BAD_COMPRESSION, NULL},
@@ -204,7 +204,7 @@ static const struct row compressed_rows[] = { /* gRPC messages with flag 1 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", LOGS_GZIP, OUTCOME_ACCEPTED, NULL}, /* R166 */
     {__LINE__, LOGS_METHOD, GRPC KEY, LOGS_GZIP, OUTCOME_COMPRESSED_WITHOUT_CODING, NULL},    /* R164 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: identity", LOGS_GZIP, OUTCOME_COMPRESSED_WITHOUT_CODING, NULL},
-    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: br", LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, NULL}, /* R170 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: br", LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, "supported are identity"}, /* R170 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_CUT, OUTCOME_BAD_COMPRESSION, NULL}, /* R172 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL}, /* R173 */
 };

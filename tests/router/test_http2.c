@@ -154,7 +154,8 @@ static const struct row rows[] = {
      LOGS_CALL,
      GRPC "x-body: unsupported_coding\n",
      MESSAGE,
-     ":status: 200\ncontent-type: application/grpc\ngrpc-accept-encoding: identity,gzip\n"
+     ":status: 200\ncontent-type: application/grpc\ngrpc-accept-encoding: "
+     "identity,gzip,zstd,deflate,snappy\n"
      "grpc-status: 12\n",
      NULL,
      {0}},

@@ -1,4 +1,4 @@
-#include "router/inflate.h"
+#include "router/decompress.h"
 
 #include "gzip.h"
 
@@ -32,36 +32,36 @@ struct row {
     const char *garbage; /* behind it */
     int flip;            /* this byte from the end is changed; 0 = none */
     size_t ceiling;
-    enum inflate_status status;
+    enum decompress_status status;
 };
 
 #define NO SIZE_MAX
 static const struct row rows[] = {
     /* clang-format off */
-    {__LINE__, {1000, NO},      false, 0, "",  0, 64 * KIB, INFLATE_OK},
-    {__LINE__, {0, NO},         false, 0, "",  0, 64 * KIB, INFLATE_OK},
-    {__LINE__, {1000, 500, NO}, false, 0, "",  0, 64 * KIB, INFLATE_OK},        /* R73 */
-    {__LINE__, {500, 1000, NO}, false, 0, "",  0, 64 * KIB, INFLATE_OK},
-    {__LINE__, {0, 1000, 0},    false, 0, "",  0, 64 * KIB, INFLATE_OK},
-    {__LINE__, {64 * KIB, NO},  false, 0, "",  0, 64 * KIB, INFLATE_OK},        /* R90 */
-    {__LINE__, {64 * KIB + 1, NO}, false, 0, "", 0, 64 * KIB, INFLATE_TOO_LARGE},
-    {__LINE__, {32 * KIB, 32 * KIB, NO}, false, 0, "", 0, 64 * KIB, INFLATE_OK},
-    {__LINE__, {32 * KIB, 32 * KIB, 1},  false, 0, "", 0, 64 * KIB, INFLATE_TOO_LARGE},
-    {__LINE__, {1024 * KIB, NO}, true, 0, "",  0, 64 * KIB, INFLATE_TOO_LARGE}, /* R92 */
-    {__LINE__, {1024 * KIB, NO}, true, 0, "",  1, 64 * KIB, INFLATE_TOO_LARGE}, /* the size lies */
-    {__LINE__, {1000, NO},      false, 1, "",  0, 64 * KIB, INFLATE_CORRUPT},   /* R85 */
-    {__LINE__, {1000, NO},      false, 9, "",  0, 64 * KIB, INFLATE_CORRUPT},
-    {__LINE__, {1000, 500, NO}, false, 12, "", 0, 64 * KIB, INFLATE_CORRUPT},
-    {__LINE__, {1000, NO},      false, 0, "x", 0, 64 * KIB, INFLATE_CORRUPT},
-    {__LINE__, {1000, NO},      false, 0, "garbage behind it", 0, 64 * KIB, INFLATE_CORRUPT},
-    {__LINE__, {1000, NO},      false, 0, "",  1, 64 * KIB, INFLATE_CORRUPT},   /* size */
-    {__LINE__, {1000, NO},      false, 0, "",  5, 64 * KIB, INFLATE_CORRUPT},   /* CRC */
-    {__LINE__, {NO},            false, 0, "",  0, 64 * KIB, INFLATE_CORRUPT},   /* nothing */
-    {__LINE__, {NO},            false, 0, "not gzip at all, not at all", 0, 64 * KIB, INFLATE_CORRUPT},
+    {__LINE__, {1000, NO},      false, 0, "",  0, 64 * KIB, DECOMPRESS_OK},
+    {__LINE__, {0, NO},         false, 0, "",  0, 64 * KIB, DECOMPRESS_OK},
+    {__LINE__, {1000, 500, NO}, false, 0, "",  0, 64 * KIB, DECOMPRESS_OK},        /* R73 */
+    {__LINE__, {500, 1000, NO}, false, 0, "",  0, 64 * KIB, DECOMPRESS_OK},
+    {__LINE__, {0, 1000, 0},    false, 0, "",  0, 64 * KIB, DECOMPRESS_OK},
+    {__LINE__, {64 * KIB, NO},  false, 0, "",  0, 64 * KIB, DECOMPRESS_OK},        /* R90 */
+    {__LINE__, {64 * KIB + 1, NO}, false, 0, "", 0, 64 * KIB, DECOMPRESS_TOO_LARGE},
+    {__LINE__, {32 * KIB, 32 * KIB, NO}, false, 0, "", 0, 64 * KIB, DECOMPRESS_OK},
+    {__LINE__, {32 * KIB, 32 * KIB, 1},  false, 0, "", 0, 64 * KIB, DECOMPRESS_TOO_LARGE},
+    {__LINE__, {1024 * KIB, NO}, true, 0, "",  0, 64 * KIB, DECOMPRESS_TOO_LARGE}, /* R92 */
+    {__LINE__, {1024 * KIB, NO}, true, 0, "",  1, 64 * KIB, DECOMPRESS_TOO_LARGE}, /* the size lies */
+    {__LINE__, {1000, NO},      false, 1, "",  0, 64 * KIB, DECOMPRESS_CORRUPT},   /* R85 */
+    {__LINE__, {1000, NO},      false, 9, "",  0, 64 * KIB, DECOMPRESS_CORRUPT},
+    {__LINE__, {1000, 500, NO}, false, 12, "", 0, 64 * KIB, DECOMPRESS_CORRUPT},
+    {__LINE__, {1000, NO},      false, 0, "x", 0, 64 * KIB, DECOMPRESS_CORRUPT},
+    {__LINE__, {1000, NO},      false, 0, "garbage behind it", 0, 64 * KIB, DECOMPRESS_CORRUPT},
+    {__LINE__, {1000, NO},      false, 0, "",  1, 64 * KIB, DECOMPRESS_CORRUPT},   /* size */
+    {__LINE__, {1000, NO},      false, 0, "",  5, 64 * KIB, DECOMPRESS_CORRUPT},   /* CRC */
+    {__LINE__, {NO},            false, 0, "",  0, 64 * KIB, DECOMPRESS_CORRUPT},   /* nothing */
+    {__LINE__, {NO},            false, 0, "not gzip at all, not at all", 0, 64 * KIB, DECOMPRESS_CORRUPT},
     /* clang-format on */
 };
 
-static void check(struct inflater *i, const struct row *r)
+static void check(struct decompressor *d, const struct row *r)
 {
     struct buf in = BUF_INIT, out = BUF_INIT_CEILING(r->ceiling);
     size_t expected = 0;
@@ -73,11 +73,11 @@ static void check(struct inflater *i, const struct row *r)
     if (r->flip)
         in.at[in.len - (size_t)r->flip] ^= 1;
     buf_append_str(&in, r->garbage);
-    enum inflate_status status = inflate_gzip(i, buf_slice(&in), &out);
+    enum decompress_status status = decompress_gzip(d, buf_slice(&in), &out);
     if (status != r->status || out.len > r->ceiling ||
-        (status == INFLATE_OK && (out.len != expected || out.failed)))
+        (status == DECOMPRESS_OK && (out.len != expected || out.failed)))
         fail_msg("row of line %d: status %d, %zu bytes", r->line, status, out.len);
-    for (size_t at = 0, m = 0; status == INFLATE_OK && m < 3 && r->members[m] != NO; m++)
+    for (size_t at = 0, m = 0; status == DECOMPRESS_OK && m < 3 && r->members[m] != NO; m++)
         for (size_t n = 0; n < r->members[m]; n++, at++)
             assert_int_equal(out.at[at], plain_byte(n, r->zeros));
     buf_release(&in);
@@ -88,12 +88,11 @@ static void check(struct inflater *i, const struct row *r)
 static void test_rows(void **state)
 {
     (void)state;
-    struct inflater *i = inflater_new();
+    struct decompressor d = {0};
     for (int round = 0; round < 2; round++)
         for (size_t n = 0; n < sizeof(rows) / sizeof(rows[0]); n++)
-            check(i, &rows[n]);
-    inflater_free(i);
-    inflater_free(NULL);
+            check(&d, &rows[n]);
+    decompressor_release(&d);
 }
 
 /* A bomb of 1 GiB costs no more than the ceiling. */
@@ -103,10 +102,10 @@ static void test_bomb_stops_early(void **state)
     struct buf in = BUF_INIT, out = BUF_INIT_CEILING(64 * KIB);
     for (int m = 0; m < 64; m++)
         add_member(&in, 16 * 1024 * KIB, true);
-    struct inflater *i = inflater_new();
-    assert_int_equal(inflate_gzip(i, buf_slice(&in), &out), INFLATE_TOO_LARGE);
+    struct decompressor d = {0};
+    assert_int_equal(decompress_gzip(&d, buf_slice(&in), &out), DECOMPRESS_TOO_LARGE);
     assert_true(out.capacity <= 64 * KIB);
-    inflater_free(i);
+    decompressor_release(&d);
     buf_release(&in);
     buf_release(&out);
 }

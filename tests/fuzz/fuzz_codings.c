@@ -1,0 +1,36 @@
+/* Any bytes in any coding: never more than the ceiling, and the same again from a decompressor that
+ * has seen others. The first byte picks coding and protocol. */
+#include "router/coding.h"
+
+#include <stdlib.h>
+
+#define CEILING 65536
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const char *const names[] = {
+        "gzip", "zstd", "deflate", "zlib", "snappy", "x-snappy-framed", "lz4"};
+    static struct decompressor used;
+    struct decompressor fresh = {0};
+    struct buf first = BUF_INIT_CEILING(CEILING), second = BUF_INIT_CEILING(CEILING);
+    if (size == 0)
+        return 0;
+    bool grpc = data[0] & 0x80;
+    const char *name = names[(data[0] & 0x7f) % (sizeof(names) / sizeof(names[0]))];
+    enum coding c = coding_named(slice_str(name), grpc);
+    if (c == CODING_UNSUPPORTED)
+        return 0;
+    struct slice in = slice_of(data + 1, size - 1);
+    enum decompress_status a = coding_decompress(&used, c, grpc, in, &first);
+    enum decompress_status b = coding_decompress(&fresh, c, grpc, in, &second);
+    if (a != b || first.len > CEILING)
+        abort();
+    if (a == DECOMPRESS_OK && !slice_eq(buf_slice(&first), buf_slice(&second)))
+        abort();
+    buf_release(&first);
+    buf_release(&second);
+    decompressor_release(&fresh);
+    return 0;
+}
