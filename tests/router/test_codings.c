@@ -90,8 +90,8 @@ static void check_body(struct decompressor *d, const struct format *f, bool grpc
         f->compress(&in, buf_slice(&plain));
         enum decompress_status status = run(d, f->name, grpc, buf_slice(&in), &out);
         check_row(f->line, status == want, "%zu bytes: status %d", size, status);
-        check_row(f->line, out.len <= ceiling && out.capacity < 2 * ceiling + 256, "%zu bytes in %zu",
-                  out.len, out.capacity);
+        check_row(f->line, out.len <= ceiling && out.capacity < 2 * ceiling + 256,
+                  "%zu bytes in %zu", out.len, out.capacity);
         check_row(f->line, want != DECOMPRESS_OK || slice_eq(buf_slice(&out), buf_slice(&plain)),
                   "%zu bytes became %zu", size, out.len);
         buf_release(&plain);
