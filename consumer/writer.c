@@ -193,7 +193,7 @@ struct writer *writer_new(const struct tenant *t, struct exporter *x, struct dlq
     }
     w->tenant = t;
     w->x = x;
-    w->ops = exporter_for(t);
+    w->ops = x->ops;
     w->dlq = dlq;
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
