@@ -19,6 +19,15 @@ static bool set_deadline(struct request *req, struct refusal *why)
     return true;
 }
 
+static bool refuse_record(const struct request *req, struct refusal *why)
+{
+    return refuse_text(why, OUTCOME_RECORD_TOO_LARGE, "%s: at most %llu bytes",
+                       outcome_info[OUTCOME_RECORD_TOO_LARGE].text,
+                       (unsigned long long)req->snapshot->conf->record.max_bytes);
+}
+
+/* Whole requests become one record, so what no record may hold need not be decompressed either: a
+ * bomb costs the loop that much time. */
 static bool decompress_body(struct request *req, struct refusal *why)
 {
     static const enum outcome outcomes[] = {
@@ -26,13 +35,17 @@ static bool decompress_body(struct request *req, struct refusal *why)
         [DECOMPRESS_CORRUPT] = OUTCOME_BAD_COMPRESSION,
         [DECOMPRESS_NO_MEMORY] = OUTCOME_OVERLOADED,
     };
-    struct buf plain = BUF_INIT_CEILING(req->snapshot->conf->router.max_decompressed);
+    const struct conf *conf = req->snapshot->conf;
+    bool record_is_less = conf->record.max_bytes < conf->router.max_decompressed;
+    struct buf plain =
+        BUF_INIT_CEILING(record_is_less ? conf->record.max_bytes : conf->router.max_decompressed);
     enum decompress_status status =
         coding_decompress(&req->loop->decompressor, req->coding, req->kind == REQUEST_GRPC,
                           buf_slice(&req->body), &plain);
     if (status != DECOMPRESS_OK) {
         buf_release(&plain);
-        return refuse(why, outcomes[status]);
+        return status == DECOMPRESS_TOO_LARGE && record_is_less ? refuse_record(req, why)
+                                                                : refuse(why, outcomes[status]);
     }
     req->bytes = plain.len;
     return replace_body(req, plain, why);
@@ -58,9 +71,7 @@ static bool size_fits(struct request *req, struct refusal *why)
     if (req->body.len > conf->router.max_decompressed)
         return refuse(why, OUTCOME_TOO_LARGE_DECOMPRESSED);
     if (req->body.len > conf->record.max_bytes)
-        return refuse_text(why, OUTCOME_RECORD_TOO_LARGE, "%s: %zu bytes, at most %llu",
-                           outcome_info[OUTCOME_RECORD_TOO_LARGE].text, req->body.len,
-                           (unsigned long long)conf->record.max_bytes);
+        return refuse_record(req, why);
     return true;
 }
 

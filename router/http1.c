@@ -119,7 +119,7 @@ static void begin_body(struct http1 *h, const struct http1_head *head)
         return;
     }
     ask_for_body(h);
-    conn_set_timer(h->c, conn_conf(h->c)->body_timeout);
+    loop_timer_set(h->c->loop, &h->c->timer, request_body_due(h->req));
 }
 
 /* Refused heads end the connection: where the next request would begin is not known. */
@@ -227,7 +227,6 @@ static bool read_body(struct http1 *h)
         return false;
     h->awaits_100 = false;
     enum http1_body_state s = decode(h, &piece);
-    conn_set_timer(h->c, conn_conf(h->c)->body_timeout);
     bool open = s == HTTP1_BODY_BROKEN || take_piece(h, piece);
     consume(h, piece.len);
     /* An answer from within was told nothing of this piece's end. */
@@ -237,6 +236,8 @@ static bool read_body(struct http1 *h)
         refuse_body(h);
     else if (open && s == HTTP1_BODY_DONE)
         finish_body(h);
+    else if (open)
+        loop_timer_set(h->c->loop, &h->c->timer, request_body_due(h->req));
     return true;
 }
 

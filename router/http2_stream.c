@@ -44,6 +44,11 @@ static void set_timer(struct http2_stream *s)
     loop_timer_set(l, &s->timer, l->now_ns + conn_conf(s->h->c)->body_timeout);
 }
 
+static void set_body_timer(struct http2_stream *s)
+{
+    loop_timer_set(s->h->c->loop, &s->timer, request_body_due(s->req));
+}
+
 struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
 {
     struct http2_stream *s = calloc(1, sizeof(*s));
@@ -160,7 +165,7 @@ void http2_stream_begin(struct http2_stream *s, bool ended)
     struct request *req = s->req;
     enum outcome kind = classify(req);
     s->begun = true;
-    set_timer(s);
+    set_body_timer(s);
     request_ref(req); /* the answer may come from within these calls */
     if (s->refused == OUTCOME_ACCEPTED)
         s->refused = kind;
@@ -202,12 +207,13 @@ static void feed_grpc(struct http2_stream *s, struct slice in)
 void http2_stream_data(struct http2_stream *s, struct slice piece)
 {
     struct request *req = s->req;
-    set_timer(s);
     request_ref(req);
     if (req->kind == REQUEST_GRPC)
         feed_grpc(s, piece);
     else
         append_body(s, piece);
+    if (s->req != NULL)
+        set_body_timer(s);
     request_unref(req);
 }
 

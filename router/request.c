@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define SLOWEST_BODY 1024 /* bytes/s */
 /* What a header costs beside its bytes, as HTTP/2 counts it (RFC 9113 §10.5.1). */
 #define HEADER_OVERHEAD 32
 
@@ -40,6 +41,14 @@ void request_unref(struct request *req)
     admission_release(req);
     arena_release(&req->arena);
     free(req);
+}
+
+uint64_t request_body_due(const struct request *req)
+{
+    uint64_t timeout = req->loop->snapshot->conf->router.body_timeout;
+    uint64_t due_ns = req->loop->now_ns + timeout;
+    uint64_t slowest_ns = req->arrived_ns + timeout + req->body.len * (NS_PER_S / SLOWEST_BODY);
+    return slowest_ns < due_ns ? slowest_ns : due_ns;
 }
 
 int request_add_header(struct request *req, struct slice name, struct slice value)

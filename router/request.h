@@ -90,6 +90,9 @@ struct request {
 struct request *request_new(struct loop *l, const struct transport_ops *transport, void *stream);
 void request_ref(struct request *req);
 void request_unref(struct request *req); /* frees at zero, after admission_release */
+/* When a body that does not go on is given up: router.body_timeout from now, sooner for one that
+ * came at less than 1 KiB/s so far. */
+uint64_t request_body_due(const struct request *req);
 /* Copies a header into the request, name in lower case. -E2BIG above the count or
  * router.max_header_bytes. */
 int request_add_header(struct request *req, struct slice name, struct slice value);

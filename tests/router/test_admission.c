@@ -148,7 +148,7 @@ static const struct row http_rows[] = {
     {__LINE__, LOGS_PATH, PB KEY GZIP, LOGS, OUTCOME_BAD_COMPRESSION, NULL},                  /* R85 */
     {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_CUT, OUTCOME_BAD_COMPRESSION, NULL},
     {__LINE__, LOGS_PATH, PB KEY GZIP, NONE, OUTCOME_BAD_COMPRESSION, NULL},
-    {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL},      /* R86 */
+    {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_BOMB, OUTCOME_RECORD_TOO_LARGE, "at most 65536"}, /* R86 */
     {__LINE__, LOGS_PATH, PB KEY, LARGEST, OUTCOME_ACCEPTED, NULL},                           /* R90 */
     {__LINE__, LOGS_PATH, PB KEY, TOO_LARGE, OUTCOME_TOO_LARGE, NULL},                        /* R87, R90 */
     {__LINE__, LOGS_PATH, PB KEY GZIP, LARGE_RECORD, OUTCOME_RECORD_TOO_LARGE, "at most 65536"},
@@ -206,7 +206,7 @@ static const struct row compressed_rows[] = { /* gRPC messages with flag 1 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: identity", LOGS_GZIP, OUTCOME_COMPRESSED_WITHOUT_CODING, NULL},
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: br", LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, "supported are identity"}, /* R170 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_CUT, OUTCOME_BAD_COMPRESSION, NULL}, /* R172 */
-    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL}, /* R173 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_BOMB, OUTCOME_RECORD_TOO_LARGE, "at most 65536"}, /* R173 */
 };
 /* clang-format on */
 

@@ -225,6 +225,28 @@ static void test_stalls(void **state)
     server_stop(&s);
 }
 
+/* A body may come slowly, but not a byte now and then for ever. */
+static void test_dripping_body(void **state)
+{
+    (void)state;
+    static const char head[] = POST("/v1/logs") "Content-Length: 100000\r\n\r\n";
+    struct server s;
+    char c;
+    server_init(&s);
+    s.conf.router.body_timeout = 200 * NS_PER_MS;
+    server_start(&s, NULL);
+    int fd = server_connect(&s), drops = 0;
+    send(fd, head, sizeof(head) - 1, 0);
+    struct pollfd closed = {fd, POLLIN, 0};
+    while (drops < 100 && poll(&closed, 1, 50) == 0)
+        drops += (int)send(fd, "x", 1, MSG_NOSIGNAL);
+    assert_true(drops >= 1 && drops < 100);
+    assert_true(recv(fd, &c, 1, 0) <= 0);
+    assert_int_equal(seen.stalled, 1);
+    close(fd);
+    server_stop(&s);
+}
+
 static void wait_for(_Atomic unsigned *counter, unsigned value)
 {
     for (int i = 0; i < 2000 && *counter != value; i++)
@@ -325,10 +347,11 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exchanges),   cmocka_unit_test(test_exchanges_in_pieces),
-        cmocka_unit_test(test_large_heads), cmocka_unit_test(test_stalls),
-        cmocka_unit_test(test_client_gone), cmocka_unit_test(test_answer_survives_upload),
-        cmocka_unit_test(test_drain),       cmocka_unit_test(test_connection_limit),
+        cmocka_unit_test(test_exchanges),        cmocka_unit_test(test_exchanges_in_pieces),
+        cmocka_unit_test(test_large_heads),      cmocka_unit_test(test_stalls),
+        cmocka_unit_test(test_client_gone),      cmocka_unit_test(test_answer_survives_upload),
+        cmocka_unit_test(test_dripping_body),    cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_connection_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
