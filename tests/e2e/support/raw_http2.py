@@ -7,6 +7,7 @@ only :status is decoded.
 import socket
 import ssl
 import struct
+import time
 from collections import namedtuple
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -104,9 +105,11 @@ def tls(port, ca, protocols=("h2",), timeout=20, version=None, receive_buffer=No
     raw = socket.socket()
     if receive_buffer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    raw.settimeout(timeout)
+    raw.settimeout(20)
     raw.connect(("127.0.0.1", port))
-    return context.wrap_socket(raw, server_hostname="localhost")
+    sock = context.wrap_socket(raw, server_hostname="localhost")
+    sock.settimeout(timeout)
+    return sock
 
 
 class RawHttp2:
@@ -133,8 +136,6 @@ class RawHttp2:
     def flood(self, data, most, seconds):
         """Sends `data` over and over, until it was cut off, `most` bytes went out or the time is over; tells the
         bytes."""
-        import time
-
         sent, end = 0, time.monotonic() + seconds
         try:
             while sent < most and time.monotonic() < end:
