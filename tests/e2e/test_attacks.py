@@ -2,6 +2,7 @@
 attack is left: no connection, no byte held. docs/security.md has the table of all of them."""
 
 import concurrent.futures
+import contextlib
 import gzip
 import json
 import os
@@ -392,8 +393,8 @@ def hello(front):
 def test_bytes_after_close_notify_are_not_collected(front, protocol):
     sock = front.tls(protocol, timeout=0)
     with sock, socket.socket(fileno=os.dup(sock.fileno())) as raw:
-        with pytest.raises(ssl.SSLError):
-            sock.unwrap()  # sends close_notify, and finds no answer yet
+        with contextlib.suppress(ssl.SSLError):  # no answer yet
+            sock.unwrap()  # sends close_notify
         raw.settimeout(5)
         record = b"\x17\x03\x03\x40\x00" + bytes(16384)
         with pytest.raises(OSError):
