@@ -1,6 +1,7 @@
 /* What the whole body decides: it becomes the bytes of a record, or is refused. */
 #include "router/admission_steps.h"
 
+#include "otlp/json_transcode.h"
 #include "otlp/scan.h"
 #include "router/coding.h"
 
@@ -67,9 +68,40 @@ static bool decompress(struct request *req, struct refusal *why)
 /* An uncompressed body is a decompressed one, too (R86). */
 static bool size_fits(struct request *req, struct refusal *why)
 {
+    return req->body.len <= req->snapshot->conf->router.max_decompressed ||
+           refuse(why, OUTCOME_TOO_LARGE_DECOMPRESSED);
+}
+
+static bool refuse_json(struct request *req, const struct json_error *error, struct refusal *why)
+{
+    refuse_text(why, OUTCOME_MALFORMED, "the body is not a valid %s request: %s at byte %zu, in %s",
+                signal_info[req->signal].name, error->text, error->at, error->field);
+    why->bad_field = arena_strdup(&req->arena, slice_str(error->field));
+    return false;
+}
+
+/* From here on the body is protobuf, whatever it came as. */
+static bool transcode(struct request *req, struct refusal *why)
+{
+    if (!req->json)
+        return true;
+    struct buf protobuf = BUF_INIT_CEILING(req->snapshot->conf->router.max_decompressed);
+    struct json_error error;
+    enum json_status status = json_transcode(req->signal, buf_slice(&req->body), &protobuf, &error);
+    if (status == JSON_OK) {
+        req->bytes = protobuf.len;
+        return replace_body(req, protobuf, why);
+    }
+    buf_release(&protobuf);
+    if (status == JSON_MALFORMED)
+        return refuse_json(req, &error, why);
+    return refuse(why,
+                  status == JSON_TOO_LARGE ? OUTCOME_TOO_LARGE_DECOMPRESSED : OUTCOME_OVERLOADED);
+}
+
+static bool record_fits(struct request *req, struct refusal *why)
+{
     const struct conf *conf = req->snapshot->conf;
-    if (req->body.len > conf->router.max_decompressed)
-        return refuse(why, OUTCOME_TOO_LARGE_DECOMPRESSED);
     if (req->body.len > conf->record.max_bytes)
         return refuse_record(req, why);
     return true;
@@ -124,8 +156,10 @@ static bool leave_out_bad_items(struct request *req, struct refusal *why)
 
 bool check_body(struct request *req, struct refusal *why)
 {
-    static step_fn *const steps[] = {set_deadline, decompress,    size_fits,
-                                     scan,         limit_payload, leave_out_bad_items};
+    static step_fn *const steps[] = {
+        set_deadline, decompress, size_fits,     transcode,
+        record_fits,  scan,       limit_payload, leave_out_bad_items,
+    };
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         if (!steps[i](req, why))
             return false;

@@ -57,13 +57,9 @@ static bool known_media_type(struct request *req, struct refusal *why)
                            "gRPC messages are read as protobuf: Content-Type must be "
                            "application/grpc or application/grpc+proto");
     }
-    if (slice_ieq(type, SLICE_LIT("application/x-protobuf")))
-        return true;
-    if (slice_ieq(type, SLICE_LIT("application/json")))
-        return refuse_text(why, OUTCOME_UNSUPPORTED_TYPE,
-                           "JSON is not served by this version: send application/x-protobuf "
-                           "(OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf)");
-    return refuse(why, OUTCOME_UNSUPPORTED_TYPE);
+    req->json = slice_ieq(type, SLICE_LIT("application/json"));
+    return req->json || slice_ieq(type, SLICE_LIT("application/x-protobuf")) ||
+           refuse(why, OUTCOME_UNSUPPORTED_TYPE);
 }
 
 /* --- coding (R71-R84, R164-R170) -------------------------------------------------------------- */

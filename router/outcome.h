@@ -20,7 +20,8 @@
     ROW(UNKNOWN_METHOD, "unknown_method", 404, 12, false, "unknown gRPC service or method")        \
     ROW(NOT_POST, "not_post", 405, 13, false, "only POST is allowed here")                         \
     ROW(UNSUPPORTED_TYPE, "unsupported_type", 415, 12, false,                                      \
-        "Content-Type must be application/x-protobuf, or application/grpc for gRPC")               \
+        "Content-Type must be application/x-protobuf or application/json, or application/grpc "    \
+        "for gRPC")                                                                                \
     ROW(UNSUPPORTED_CODING, "unsupported_coding", 415, 12, false, "unsupported compression")       \
     ROW(GRPC_OVER_HTTP1, "grpc_over_http1", 505, 13, false, "gRPC needs HTTP/2")                   \
     ROW(BAD_REQUEST, "bad_request", 400, 13, false, "malformed HTTP request")                      \

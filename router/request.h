@@ -75,13 +75,15 @@ struct request {
     const struct key *key;
     enum signal signal;            /* valid once `routed` */
     bool routed, own_deadline;     /* own_deadline: deadline_ns comes from grpc-timeout */
+    bool json;                     /* the body came as OTLP/JSON */
     bool answered, gone, produced; /* produced: Kafka has the body, its report is to come */
     uint8_t coding;                /* enum coding */
     uint64_t deadline_ns;          /* monotonic; when we answer at the latest; 0 = not set yet */
     uint64_t not_before_ns;        /* monotonic; a limit lets it pass then */
-    uint64_t held;         /* bytes counted into max_buffered and the tenant's in-flight cap */
-    uint64_t bytes, items; /* of the payload: as received, then decompressed; scanned, then kept */
-    uint64_t bad_items;    /* as the scan found */
+    uint64_t held; /* bytes counted into max_buffered and the tenant's in-flight cap */
+    uint64_t bytes,
+        items;          /* of the payload: as received, at last as protobuf; scanned, then kept */
+    uint64_t bad_items; /* as the scan found */
     struct rejection *rejection; /* in the arena; NULL: no item was rejected */
     struct loop_timer timer;     /* deadline or not_before */
 };

@@ -16,6 +16,13 @@ enum body {
     MANY_ITEMS,   /* RECORD_ITEMS */
     TOO_MANY_ITEMS,
     FAT_RESOURCE, /* few bytes that become more than 1 MB of rows */
+    LOGS_JSON,    /* as LOGS */
+    LOGS_JSON_GZIP,
+    NO_ITEMS_JSON,
+    BAD_JSON,
+    LARGE_JSON,      /* as protobuf above RECORD_BYTES, below MAX_DECOMPRESSED */
+    GROWING_JSON,    /* below MAX_DECOMPRESSED, and not as protobuf */
+    MANY_ITEMS_JSON, /* one more than RECORD_ITEMS */
 };
 
 static void put_fat_resource(struct buf *b)
@@ -41,6 +48,49 @@ static void put_exactly(struct buf *b, size_t size)
     for (; b->len != size; text++) {
         buf_clear(b);
         put_logs(b, 1, text);
+    }
+}
+
+/* `n` items in JSON. */
+static void put_json_list(struct buf *b, const char *before, int n, const char *item,
+                          const char *after)
+{
+    buf_append_str(b, before);
+    for (int i = 0; i < n; i++)
+        buf_printf(b, "%s%s", i > 0 ? "," : "", item);
+    buf_append_str(b, after);
+}
+
+static void put_json(struct buf *b, enum body body)
+{
+    static const char logs[] = "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[";
+    static const char logs_end[] = "]}]}]}";
+    char *large = NULL;
+    switch (body) {
+    case NO_ITEMS_JSON:
+        put_json_list(b, logs, 0, "", logs_end);
+        break;
+    case BAD_JSON:
+        put_json_list(b, logs, 1, "{\"severityNumber\": \"INFO\"}", logs_end);
+        break;
+    case LARGE_JSON:
+        if (asprintf(&large, "{\"body\":{\"stringValue\":\"%0*d\"}}", RECORD_BYTES, 0) < 0)
+            fail();
+        put_json_list(b, logs, 1, large, logs_end);
+        free(large);
+        break;
+    case GROWING_JSON:
+        put_json_list(b,
+                      "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"histogram\":{"
+                      "\"dataPoints\":[{\"explicitBounds\":[",
+                      MAX_DECOMPRESSED / 4, "0", "]}]}}]}]}]}");
+        break;
+    case MANY_ITEMS_JSON:
+        put_json_list(b, logs, RECORD_ITEMS + 1, "{}", logs_end);
+        break;
+    default:
+        put_json_list(b, logs, 3, "{\"body\":{\"stringValue\":\"xxxxxxxxxx\"}}", logs_end);
+        break;
     }
 }
 
@@ -85,6 +135,9 @@ static void put_plain(struct buf *b, enum body body)
         break;
     case NONE:
         break;
+    default:
+        put_json(b, body);
+        break;
     }
     free(zeros);
 }
@@ -97,7 +150,8 @@ static void put_body(struct buf *b, enum body body)
     if (body == LOGS_MEMBERS) {
         gzip_append(b, slice_of(s.at, 5));
         gzip_append(b, slice_of(s.at + 5, s.len - 5));
-    } else if (body == LOGS_GZIP || body == GZIP_BOMB || body == LARGE_RECORD || body == GZIP_CUT) {
+    } else if (body == LOGS_GZIP || body == GZIP_BOMB || body == LARGE_RECORD || body == GZIP_CUT ||
+               body == LOGS_JSON_GZIP || body == LARGE_JSON || body == GROWING_JSON) {
         gzip_append(b, s);
     } else {
         buf_append_slice(b, s);
@@ -107,6 +161,7 @@ static void put_body(struct buf *b, enum body body)
 }
 
 #define PB          "content-type: application/x-protobuf"
+#define JSON        "content-type: application/json"
 #define KEY         "|x-api-key: $0"
 #define GZIP        "|content-encoding: gzip"
 #define GRPC        "content-type: application/grpc"
@@ -133,7 +188,18 @@ static const struct row http_rows[] = {
     {__LINE__, LOGS_PATH, "content-type: APPLICATION/X-Protobuf; a=b" KEY, LOGS, OUTCOME_ACCEPTED, NULL}, /* R66 */
     {__LINE__, LOGS_PATH, "x-api-key: $0", LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL},             /* R67 */
     {__LINE__, LOGS_PATH, "content-type: text/plain" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL},
-    {__LINE__, LOGS_PATH, "content-type: application/json" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, "JSON is not served"},
+    {__LINE__, LOGS_PATH, JSON KEY, LOGS_JSON, OUTCOME_ACCEPTED, NULL},                       /* R65 */
+    {__LINE__, LOGS_PATH, "content-type: Application/JSON ; charset=utf-8" KEY, LOGS_JSON, OUTCOME_ACCEPTED, NULL}, /* R66 */
+    {__LINE__, LOGS_PATH, JSON KEY GZIP, LOGS_JSON_GZIP, OUTCOME_ACCEPTED, NULL},             /* R72 */
+    {__LINE__, LOGS_PATH, JSON KEY, NO_ITEMS_JSON, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_PATH, JSON KEY, NONE, OUTCOME_MALFORMED, "expected an object at byte 0, in ExportLogsServiceRequest"}, /* R94 */
+    {__LINE__, LOGS_PATH, JSON KEY, LOGS, OUTCOME_MALFORMED, "expected an object at byte 1, in ExportLogsServiceRequest"},
+    {__LINE__, LOGS_PATH, JSON KEY, BAD_JSON, OUTCOME_MALFORMED, "logs request: expected a number (names of enum values are not read) at byte 65, in LogRecord.severity_number"},
+    {__LINE__, LOGS_PATH, JSON KEY GZIP, LARGE_JSON, OUTCOME_RECORD_TOO_LARGE, "at most 65536"},
+    {__LINE__, "/v1/metrics", JSON KEY GZIP, GROWING_JSON, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL},
+    {__LINE__, LOGS_PATH, JSON KEY, MANY_ITEMS_JSON, OUTCOME_TOO_MANY_ITEMS, "at most 200"},
+    {__LINE__, LOGS_PATH, PB KEY, LOGS_JSON, OUTCOME_MALFORMED, "not a valid logs request"},
+    {__LINE__, LOGS_PATH, "content-type: application/jsonx" KEY, LOGS_JSON, OUTCOME_UNSUPPORTED_TYPE, NULL},
     {__LINE__, LOGS_PATH, "content-type: application/grpc-web" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL}, /* R68 */
     {__LINE__, LOGS_PATH, "content-type: application/protobuf" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL}, /* R69 */
     {__LINE__, LOGS_PATH, PB KEY GZIP, LOGS_GZIP, OUTCOME_ACCEPTED, NULL},                    /* R72 */
@@ -229,6 +295,43 @@ static void check(struct home *h, const struct row *r, enum request_kind kind, b
     request_unref(req);
     buf_release(&body);
     assert_nothing_held(h);
+}
+
+/* DESIGN §4: JSON is transcoded to the same protobuf. */
+static void test_json_is_produced_as_protobuf(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    struct buf json = BUF_INIT, protobuf = BUF_INIT;
+    put_body(&json, LOGS_JSON_GZIP);
+    put_body(&protobuf, LOGS);
+    struct request *req = make_request(h, REQUEST_HTTP, LOGS_PATH, JSON KEY GZIP);
+    run(req, buf_slice(&json));
+    assert_non_null(fake.record);
+    assert_true(slice_eq(fake.record->value, buf_slice(&protobuf)));
+    assert_int_equal(fake.record->items, 3);
+    assert_int_equal(req->bytes, protobuf.len);
+    report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+    request_unref(req);
+    buf_release(&json);
+    buf_release(&protobuf);
+    assert_nothing_held(h);
+    home_close(h);
+}
+
+static void test_bad_json_names_its_field(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    struct buf json = BUF_INIT;
+    put_body(&json, BAD_JSON);
+    struct request *req = make_request(h, REQUEST_HTTP, LOGS_PATH, JSON KEY);
+    run(req, buf_slice(&json));
+    assert_int_equal(fake.outcome, OUTCOME_MALFORMED);
+    assert_string_equal(fake.bad_field, "LogRecord.severity_number");
+    request_unref(req);
+    buf_release(&json);
+    home_close(h);
 }
 
 static void check_rows(const struct row *rows, size_t n, enum request_kind kind, bool compressed)
@@ -547,6 +650,8 @@ static void test_keys_are_not_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_is_produced_as_protobuf),
+        cmocka_unit_test(test_bad_json_names_its_field),
         cmocka_unit_test(test_http),
         cmocka_unit_test(test_grpc),
         cmocka_unit_test(test_signals),

@@ -191,7 +191,7 @@ static void test_partial_success(void **state)
 static void test_unusable_type(void **state)
 {
     (void)state;
-    static const char *const types[] = {"", "text/plain", "application/json",
+    static const char *const types[] = {"", "text/plain", "application/jsonx",
                                         "application/protobuf"};
     struct answer a = {.outcome = OUTCOME_UNSUPPORTED_TYPE};
     for (size_t i = 0; i < COUNT(types); i++) {
