@@ -37,9 +37,10 @@ MAX_BODY, MAX_DECOMPRESSED = 128 * KIB, 256 * KIB
 
 # The texts a sender sees, told a second time.
 BAD_KEY = "missing or invalid ingestion key"
-NO_JSON = ("JSON is not served by this version: send application/x-protobuf"
-           " (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf)")  # fmt: skip
-NO_TYPE = "Content-Type must be application/x-protobuf, or application/grpc for gRPC"
+NO_JSON = ("the body is not a valid traces request: expected an object at byte 1,"
+           " in ExportTraceServiceRequest")  # fmt: skip
+NO_TYPE = ("Content-Type must be application/x-protobuf or application/json,"
+           " or application/grpc for gRPC")  # fmt: skip
 NO_PATH = "unknown path: OTLP/HTTP is served at /v1/traces, /v1/metrics and /v1/logs"
 NO_METHOD = "unknown gRPC service or method"
 NO_CODING = "unsupported compression: supported are "  # one of these, by protocol
@@ -257,8 +258,8 @@ ROUTES = [
     Route("PUT", "R61 R62", 405, 13, "only POST is allowed here", "PUT", answer=ALLOW),
     Route("OPTIONS", "R289", 405, 13, "only POST is allowed here", "OPTIONS",
           answer={**ALLOW, "access-control-allow-origin": None}),
-    Route("JSON", "R118 R119", 415, 12, NO_JSON, type="application/json", json=True),
-    Route("JSON with a charset", "R66", 415, 12, NO_JSON, type="Application/JSON; charset=utf-8",
+    Route("protobuf as JSON", "R65 R118", 400, 3, NO_JSON, type="application/json", json=True),
+    Route("JSON with a charset", "R66", 400, 3, NO_JSON, type="Application/JSON; charset=utf-8",
           json=True),
     Route("no type", "R67 R119", 415, 12, NO_TYPE, type=None, json=True),
     Route("unknown type", "R67 R119", 415, 12, NO_TYPE, type="text/plain", json=True),
