@@ -1,7 +1,7 @@
 /* What happens to a request between transport and Kafka. Order of work (DESIGN §4): headers → route
  * → authenticate → cheap limits, before the body is read; then body under its ceilings → decompress
- * → scan → rate limits → produce → answer from the delivery report. See request.h for the calls.
- * Thread: the loop's. */
+ * → JSON to protobuf → scan → rate limits → produce → answer from the delivery report. See
+ * request.h for the calls. Thread: the loop's. */
 #ifndef ROUTER_ADMISSION_H
 #define ROUTER_ADMISSION_H
 
