@@ -162,6 +162,26 @@ def test_what_javascript_writes_for_strange_values(system):
     assert_rows(system, "acme", system.sent)
 
 
+def test_an_item_with_a_bad_id_is_rejected_alone(system):
+    """R232 R234 R242: base64 or a wrong length is never decoded; a log record is kept (R264)."""
+    good = build.span("good")
+    fields = tree(build.traces_request([good, build.span(), build.span()]))
+    _, base64_id, short = fields["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    base64_id["traceId"] = "CvdlGRbNQ92ESOshHIAxnA=="
+    short["spanId"] = "b7ad6b71692033"
+    answer = http1(system, path="/v1/traces", body=json.dumps(fields).encode(),
+                   headers=headers_of(system))
+    assert (answer.status, answer.get("content-type")) == (200, JSON)
+    partial = json.loads(answer.body)["partialSuccess"]
+    assert partial["rejectedSpans"] == "2" and partial["errorMessage"]
+    log = build.log("kept")
+    fields = tree(build.logs_request([log]))
+    fields["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["traceId"] = "no id"
+    check_accepted(http1(system, body=json.dumps(fields).encode(), headers=headers_of(system)))
+    system.sent += [build.traces_request([good]), build.logs_request([log])]
+    assert_rows(system, "acme", system.sent)
+
+
 # ---- refusals
 
 
