@@ -485,7 +485,7 @@ def test_slow_clients_are_closed(front):
         "no ALPN": (lambda: front.tls(), h2.PREFACE * 9, 4),
         "preface": (lambda: front.tls("h2"), h2.PREFACE * 9, 5),
         "header block": (lambda: front.raw(first=frame(h2.HEADERS, 0, 1, b"\x82")).sock,
-                         frame(h2.CONTINUATION, 0, 1, b"\x84" * 200), 4),
+                         frame(h2.CONTINUATION, 0, 1, h2.literal("x", "y" * 300)), 4),
         "HTTP/1.1 body": (body, b"x" * 400, 7),
     }  # fmt: skip
     with concurrent.futures.ThreadPoolExecutor(len(slow)) as pool:
