@@ -141,7 +141,12 @@ class System:
             return []
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20) as db:
             db.row_factory = sqlite3.Row
-            return db.execute(query, values).fetchall()
+            try:
+                return db.execute(query, values).fetchall()
+            except sqlite3.OperationalError as e:
+                if "no such table" in str(e):  # its worker has not made it yet
+                    return []
+                raise
 
     def rows(self, tenant, table):
         return [dict(r) for r in self.sql(tenant, f"SELECT * FROM {table}")]
