@@ -21,7 +21,7 @@
 enum json_status {
     JSON_OK,
     JSON_MALFORMED, /* no JSON text, or none of this request: 400 */
-    JSON_TOO_LARGE, /* the ceiling of `out` was met */
+    JSON_TOO_LARGE, /* the ceiling of `out` was met, up to 16 bytes early */
     JSON_NO_MEMORY,
 };
 

@@ -27,26 +27,40 @@ static bool refuse_record(const struct request *req, struct refusal *why)
                        (unsigned long long)req->snapshot->conf->record.max_bytes);
 }
 
-/* Whole requests become one record, so what no record may hold need not be decompressed either: a
- * bomb costs the loop that much time. */
+/* The ceiling of a body that is protobuf. Whole requests become one record, so what no record may
+ * hold need not be decompressed either: a bomb costs the loop that much time. */
+static size_t protobuf_ceiling(const struct request *req)
+{
+    const struct conf *conf = req->snapshot->conf;
+    return conf->record.max_bytes < conf->router.max_decompressed ? conf->record.max_bytes
+                                                                  : conf->router.max_decompressed;
+}
+
+/* The ceiling was met. */
+static bool refuse_size(const struct request *req, size_t ceiling, struct refusal *why)
+{
+    return ceiling < req->snapshot->conf->router.max_decompressed
+               ? refuse_record(req, why)
+               : refuse(why, OUTCOME_TOO_LARGE_DECOMPRESSED);
+}
+
+/* JSON text may be larger than the record it becomes. */
 static bool decompress_body(struct request *req, struct refusal *why)
 {
     static const enum outcome outcomes[] = {
-        [DECOMPRESS_TOO_LARGE] = OUTCOME_TOO_LARGE_DECOMPRESSED,
         [DECOMPRESS_CORRUPT] = OUTCOME_BAD_COMPRESSION,
         [DECOMPRESS_NO_MEMORY] = OUTCOME_OVERLOADED,
     };
-    const struct conf *conf = req->snapshot->conf;
-    bool record_is_less = conf->record.max_bytes < conf->router.max_decompressed;
-    struct buf plain =
-        BUF_INIT_CEILING(record_is_less ? conf->record.max_bytes : conf->router.max_decompressed);
+    size_t ceiling =
+        req->json ? req->snapshot->conf->router.max_decompressed : protobuf_ceiling(req);
+    struct buf plain = BUF_INIT_CEILING(ceiling);
     enum decompress_status status =
         coding_decompress(&req->loop->decompressor, req->coding, req->kind == REQUEST_GRPC,
                           buf_slice(&req->body), &plain);
     if (status != DECOMPRESS_OK) {
         buf_release(&plain);
-        return status == DECOMPRESS_TOO_LARGE && record_is_less ? refuse_record(req, why)
-                                                                : refuse(why, outcomes[status]);
+        return status == DECOMPRESS_TOO_LARGE ? refuse_size(req, ceiling, why)
+                                              : refuse(why, outcomes[status]);
     }
     req->bytes = plain.len;
     return replace_body(req, plain, why);
@@ -85,7 +99,7 @@ static bool transcode(struct request *req, struct refusal *why)
 {
     if (!req->json)
         return true;
-    struct buf protobuf = BUF_INIT_CEILING(req->snapshot->conf->router.max_decompressed);
+    struct buf protobuf = BUF_INIT_CEILING(protobuf_ceiling(req));
     struct json_error error;
     enum json_status status = json_transcode(req->signal, buf_slice(&req->body), &protobuf, &error);
     if (status == JSON_OK) {
@@ -95,8 +109,8 @@ static bool transcode(struct request *req, struct refusal *why)
     buf_release(&protobuf);
     if (status == JSON_MALFORMED)
         return refuse_json(req, &error, why);
-    return refuse(why,
-                  status == JSON_TOO_LARGE ? OUTCOME_TOO_LARGE_DECOMPRESSED : OUTCOME_OVERLOADED);
+    return status == JSON_TOO_LARGE ? refuse_size(req, protobuf.ceiling, why)
+                                    : refuse(why, OUTCOME_OVERLOADED);
 }
 
 static bool record_fits(struct request *req, struct refusal *why)

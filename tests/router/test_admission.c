@@ -21,7 +21,8 @@ enum body {
     NO_ITEMS_JSON,
     BAD_JSON,
     LARGE_JSON,      /* as protobuf above RECORD_BYTES, below MAX_DECOMPRESSED */
-    GROWING_JSON,    /* below MAX_DECOMPRESSED, and not as protobuf */
+    GROWING_JSON,    /* above RECORD_BYTES as protobuf only */
+    WIDE_JSON,       /* above RECORD_BYTES as text only */
     MANY_ITEMS_JSON, /* one more than RECORD_ITEMS */
 };
 
@@ -83,7 +84,10 @@ static void put_json(struct buf *b, enum body body)
         put_json_list(b,
                       "{\"resourceMetrics\":[{\"scopeMetrics\":[{\"metrics\":[{\"histogram\":{"
                       "\"dataPoints\":[{\"explicitBounds\":[",
-                      MAX_DECOMPRESSED / 4, "0", "]}]}}]}]}]}");
+                      RECORD_BYTES / 4, "0", "]}]}}]}]}]}");
+        break;
+    case WIDE_JSON:
+        buf_printf(b, "{%*s}", RECORD_BYTES, "");
         break;
     case MANY_ITEMS_JSON:
         put_json_list(b, logs, RECORD_ITEMS + 1, "{}", logs_end);
@@ -151,7 +155,8 @@ static void put_body(struct buf *b, enum body body)
         gzip_append(b, slice_of(s.at, 5));
         gzip_append(b, slice_of(s.at + 5, s.len - 5));
     } else if (body == LOGS_GZIP || body == GZIP_BOMB || body == LARGE_RECORD || body == GZIP_CUT ||
-               body == LOGS_JSON_GZIP || body == LARGE_JSON || body == GROWING_JSON) {
+               body == LOGS_JSON_GZIP || body == LARGE_JSON || body == GROWING_JSON ||
+               body == WIDE_JSON) {
         gzip_append(b, s);
     } else {
         buf_append_slice(b, s);
@@ -196,7 +201,9 @@ static const struct row http_rows[] = {
     {__LINE__, LOGS_PATH, JSON KEY, LOGS, OUTCOME_MALFORMED, "expected an object at byte 1, in ExportLogsServiceRequest"},
     {__LINE__, LOGS_PATH, JSON KEY, BAD_JSON, OUTCOME_MALFORMED, "logs request: expected a number (names of enum values are not read) at byte 65, in LogRecord.severity_number"},
     {__LINE__, LOGS_PATH, JSON KEY GZIP, LARGE_JSON, OUTCOME_RECORD_TOO_LARGE, "at most 65536"},
-    {__LINE__, "/v1/metrics", JSON KEY GZIP, GROWING_JSON, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL},
+    {__LINE__, "/v1/metrics", JSON KEY GZIP, GROWING_JSON, OUTCOME_RECORD_TOO_LARGE, "at most 65536"},
+    {__LINE__, LOGS_PATH, JSON KEY GZIP, WIDE_JSON, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_PATH, JSON KEY GZIP, GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL},    /* R86 */
     {__LINE__, LOGS_PATH, JSON KEY, MANY_ITEMS_JSON, OUTCOME_TOO_MANY_ITEMS, "at most 200"},
     {__LINE__, LOGS_PATH, PB KEY, LOGS_JSON, OUTCOME_MALFORMED, "not a valid logs request"},
     {__LINE__, LOGS_PATH, "content-type: application/jsonx" KEY, LOGS_JSON, OUTCOME_UNSUPPORTED_TYPE, NULL},
