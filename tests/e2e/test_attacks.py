@@ -236,14 +236,20 @@ def test_answers_that_are_not_taken_are_given_up(front):
 
 @pytest.mark.sanitize
 def test_many_large_bodies_stay_within_the_tenants_share(front):
+    """Each stream is told 429 at the cap, or reset when its body took too long: which, is a matter of the machine."""
     piece = frame(h2.DATA, 0, 0, bytes(16000))
-    with front.raw(first=h2.window_update(0, 1 << 24), timeout=10) as c:
+    with front.raw(first=h2.window_update(0, 1 << 24), timeout=20) as c:
         streams = [c.ask(key=front.key, end=False) for _ in range(100)]
-        for _ in range(10):  # less than a stream's window
+        for _ in range(10):  # less than a stream's window, in all twice the share
             c.send(b"".join(piece[:5] + struct.pack(">I", s) + piece[9:] for s in streams))
-            assert front.gauge("tenantry_buffered_bytes") <= 2 * IN_FLIGHT
-        refused = {f.stream for f in (c.wait(lambda f: f.kind == h2.HEADERS) for _ in range(40))}
-        assert len(refused) == 40
+            assert front.gauge("tenantry_buffered_bytes") <= 1.1 * IN_FLIGHT
+        open_streams, refused = set(streams), 0
+        while open_streams:
+            f = c.wait(lambda f: f.kind in (h2.HEADERS, h2.RST_STREAM))
+            open_streams.discard(f.stream)
+            refused += f.kind == h2.HEADERS
+        assert refused > 0
+    until(lambda: front.gauge("tenantry_buffered_bytes") <= IN_FLIGHT / 10, 10, "the bytes given back")
 
 
 # -- bodies
