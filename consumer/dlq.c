@@ -1,7 +1,7 @@
 #include "consumer/dlq.h"
 
 #include "base/clock.h"
-#include "tenancy/topics.h"
+#include "tenancy/kafka_producer.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -30,7 +30,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     struct dlq *d = opaque;
     struct batch_record *r = message->_private;
     d->waiting--;
-    rd_kafka_resp_err_t error = kafka_delivery_error(message);
+    rd_kafka_resp_err_t error = kafka_delivery(message).error;
     if (error)
         d->error = error;
     else
@@ -39,34 +39,22 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
 
 static int producer_open(struct dlq *d, struct errbuf *err)
 {
+    static const struct kafka_setting settings[] = {
+        {"message.timeout.ms", "15000", true},
+        {"linger.ms", "2", false},
+        /* a topic that is missing is told soon, by its name */
+        {"topic.metadata.propagation.max.ms", "2000", false},
+    };
     char reason[256];
-    rd_kafka_conf_t *kc =
-        kafka_client_conf(&d->conf->kafka, d->brokers, KAFKA_PRODUCER, "tenantry-dlq", err);
+    rd_kafka_conf_t *kc = kafka_producer_conf(&d->conf->kafka, d->brokers, "tenantry-dlq", settings,
+                                              sizeof(settings) / sizeof(settings[0]), err);
     if (kc == NULL)
         return -EINVAL;
-    static const char *const settings[][2] = {
-        {"enable.idempotence", "true"},
-        {"acks", "all"},
-        {"linger.ms", "2"},
-        {"message.timeout.ms", "15000"},
-        /* a topic that is missing is told soon, by its name */
-        {"topic.metadata.propagation.max.ms", "2000"},
-        {"compression.type", "lz4"}};
-    char largest[32];
-    snprintf(largest, sizeof(largest), "%" PRIu64, d->conf->record.max_bytes + 2 * 1024 * 1024);
-    if (rd_kafka_conf_set(kc, "message.max.bytes", largest, reason, sizeof(reason)) !=
-        RD_KAFKA_CONF_OK)
-        goto refused;
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-        if (rd_kafka_conf_set(kc, settings[i][0], settings[i][1], reason, sizeof(reason)) !=
-            RD_KAFKA_CONF_OK)
-            goto refused;
     rd_kafka_conf_set_dr_msg_cb(kc, on_delivery);
     rd_kafka_conf_set_opaque(kc, d);
     d->rk = rd_kafka_new(RD_KAFKA_PRODUCER, kc, reason, sizeof(reason));
     if (d->rk != NULL)
         return 0;
-refused:
     rd_kafka_conf_destroy(kc);
     return errbuf_set(err, EINVAL, "the dead letter producer cannot be made: %s", reason);
 }
@@ -172,11 +160,7 @@ static void producer_close(struct dlq *d)
 {
     if (d->rk == NULL)
         return;
-    if (d->waiting > 0) {
-        rd_kafka_purge(d->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-        while (d->waiting > 0)
-            rd_kafka_poll(d->rk, POLL_MS);
-    }
+    kafka_producer_give_up(d->rk);
     rd_kafka_destroy(d->rk);
     d->rk = NULL;
 }

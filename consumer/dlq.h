@@ -1,5 +1,6 @@
 /* Dead letters: the original record (bytes, key, headers, timestamp) with the reason as headers,
- * produced to the tenant's DLQ topic by an idempotent producer of its own. Thread: the writer's. */
+ * produced to the tenant's DLQ topic by a producer of its own (tenancy/kafka_producer.h). Thread:
+ * the writer's. */
 #ifndef CONSUMER_DLQ_H
 #define CONSUMER_DLQ_H
 

@@ -1,9 +1,7 @@
 #include "router/producer_handle.h"
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "otlp/record.h"
-#include "tenancy/topics.h"
+#include "tenancy/kafka_producer.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -142,17 +140,9 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
     (void)rk;
     struct producer_record *r = m->_private;
-    rd_kafka_resp_err_t error = kafka_delivery_error(m);
-    bool possibly = error && rd_kafka_message_status(m) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
-    r->done(r->arg, error, possibly); /* the record and its bytes are gone after this */
+    struct kafka_delivery d = kafka_delivery(m);
+    r->done(r->arg, d.error, d.possibly_stored); /* the record and its bytes are gone after this */
     count_out(opaque, m->len);
-}
-
-static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
-{
-    (void)rk, (void)opaque;
-    log_repeated(LOG_WARN, "producer has trouble", rd_kafka_err2name(code),
-                 log_str("error", rd_kafka_err2name(code)), log_str("reason", reason));
 }
 
 /* --- the thread ---------------------------------------------------------------------------- */
@@ -162,9 +152,7 @@ static void *handle_main(void *arg)
     struct handle *h = arg;
     while (!atomic_load(&h->stopping))
         rd_kafka_poll(h->rk, POLL_MS);
-    rd_kafka_purge(h->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    while (atomic_load(&h->records) > 0)
-        rd_kafka_poll(h->rk, POLL_MS);
+    kafka_producer_give_up(h->rk);
     release_topics(&h->topics);
     rd_kafka_destroy(h->rk);
     return NULL;
@@ -180,7 +168,6 @@ struct handle *handle_start(const rd_kafka_conf_t *conf, struct errbuf *err)
     rd_kafka_conf_t *own = rd_kafka_conf_dup(conf);
     rd_kafka_conf_set_opaque(own, h);
     rd_kafka_conf_set_dr_msg_cb(own, on_report);
-    rd_kafka_conf_set_error_cb(own, on_error);
     char text[512];
     h->rk = rd_kafka_new(RD_KAFKA_PRODUCER, own, text, sizeof(text));
     if (h->rk == NULL) {

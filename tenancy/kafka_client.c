@@ -106,9 +106,3 @@ rd_kafka_conf_t *kafka_client_conf(const struct kafka_conf *k, const char *broke
     rd_kafka_conf_destroy(c);
     return NULL;
 }
-
-rd_kafka_resp_err_t kafka_delivery_error(const rd_kafka_message_t *report)
-{
-    bool unproven = report->err == RD_KAFKA_RESP_ERR_NO_ERROR && report->offset < 0;
-    return unproven ? RD_KAFKA_RESP_ERR__NO_OFFSET : report->err;
-}

@@ -14,14 +14,6 @@ enum kafka_role { KAFKA_PRODUCER, KAFKA_CONSUMER, KAFKA_ADMIN };
 rd_kafka_conf_t *kafka_client_conf(const struct kafka_conf *k, const char *brokers,
                                    enum kafka_role role, const char *client_id, struct errbuf *err);
 
-/* What a delivery report really says: success only with the offset that the broker gave, else
- * RD_KAFKA_RESP_ERR__NO_OFFSET. librdkafka also reports success without one, when a later record of
- * the same partition was taken: the broker keeps to the sequence, so the earlier one must be there.
- * But a broker takes any sequence from a producer that is new to a partition (KAFKA-15591); then the
- * earlier one may have been turned away (the partition was not quite there yet, or its leader moved)
- * and is lost. */
-rd_kafka_resp_err_t kafka_delivery_error(const rd_kafka_message_t *report);
-
 /* The log callback that those configurations have: for one that looks first. */
 void kafka_client_log(const rd_kafka_t *rk, int level, const char *facility, const char *text);
 
