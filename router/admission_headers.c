@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "router/coding.h"
+#include "router/key_carrier.h"
 #include "router/metrics.h"
 
 static bool not_draining(struct request *req, struct refusal *why)
@@ -107,59 +108,36 @@ static bool known_coding(struct request *req, struct refusal *why)
 
 /* --- key and tenant (R278-R285) --------------------------------------------------------------- */
 
-struct slice bearer_key(struct slice value)
+/* The outcome that a sender cannot tell from the others (R284). */
+static bool refuse_key(struct request *req, enum auth_verdict verdict, struct refusal *why)
 {
-    static const char scheme[] = "Bearer";
-    size_t n = sizeof(scheme) - 1;
-    if (value.len <= n || !slice_ieq(slice_of(value.at, n), slice_str(scheme)))
-        return SLICE_NULL;
-    struct slice rest = slice_of(value.at + n, value.len - n);
-    if (slice_starts(rest, SLICE_LIT("%20"))) /* some clients send their settings as written */
-        return slice_trim(slice_of(rest.at + 3, rest.len - 3));
-    return rest.at[0] == ' ' ? slice_trim(rest) : SLICE_NULL;
-}
-
-/* The key that this header carries; empty = none. */
-static struct slice carried_key(const struct header *h, const struct option_strings *carriers)
-{
-    for (size_t i = 0; i < carriers->n; i++) {
-        if (!slice_ieq(h->name, slice_str(carriers->at[i])))
-            continue;
-        struct slice value = slice_trim(h->value);
-        return slice_eq(h->name, SLICE_LIT("authorization")) ? bearer_key(value) : value;
-    }
-    return SLICE_NULL;
+    req->tenant = NULL; /* who could not prove it is nobody */
+    req->key = NULL;
+    router_count_auth(verdict);
+    return refuse(why, verdict == AUTH_MISSING ? OUTCOME_NO_KEY : OUTCOME_BAD_KEY);
 }
 
 static bool authenticate(struct request *req, struct refusal *why)
 {
-    struct slice key = SLICE_NULL;
-    for (size_t i = 0; i < req->n_headers; i++) {
-        struct slice k = carried_key(&req->headers[i], &req->snapshot->conf->router.key_headers);
-        if (k.len > 0 && key.len > 0 && !slice_eq(k, key)) /* R283 */
-            return refuse(why, OUTCOME_BAD_KEY);
-        if (k.len > 0)
-            key = k;
-    }
-    if (key.len == 0)
-        return refuse(why, OUTCOME_NO_KEY);
+    struct slice key;
+    enum carried carried = carried_key(
+        req->headers, req->n_headers, &req->snapshot->conf->router.key_carriers, &req->arena, &key);
+    /* Whatever it is, the same work is done. */
     enum auth_verdict verdict = snapshot_authenticate(
         req->snapshot, key, req->received_ns / NS_PER_S, &req->tenant, &req->key);
-    if (verdict == AUTH_OK)
-        return true;
-    req->tenant = NULL; /* who could not prove it is nobody */
-    req->key = NULL;
-    router_count_auth(verdict);
-    return refuse(why, OUTCOME_BAD_KEY);
+    if (carried == CARRIED_SEVERAL) /* R283 */
+        verdict = AUTH_SEVERAL;
+    return verdict == AUTH_OK || refuse_key(req, verdict, why);
 }
 
 static bool may_send(struct request *req, struct refusal *why)
 {
     if (req->tenant->suspended)
         return refuse(why, OUTCOME_SUSPENDED);
-    if ((req->key->signals & 1u << req->signal) == 0)
-        return refuse(why, OUTCOME_SIGNAL_FORBIDDEN);
-    return true;
+    if (req->key->signals & 1u << req->signal)
+        return true;
+    router_count_auth(AUTH_SIGNAL);
+    return refuse(why, OUTCOME_SIGNAL_FORBIDDEN);
 }
 
 /* --- deadline and length (R91, R144-R148) ----------------------------------------------------- */

@@ -46,8 +46,6 @@ bool replace_body(struct request *req, struct buf body, struct refusal *why);
 
 step_fn check_headers;
 step_fn refuse_coding; /* with the codings that are supported */
-/* The key in an authorization value ("Bearer <key>", "Bearer%20<key>"); at == NULL: none. */
-struct slice bearer_key(struct slice value);
 /* A grpc-timeout in ns, saturating; false when it is malformed (R144). */
 bool grpc_timeout(struct slice text, uint64_t *ret_ns);
 

@@ -204,10 +204,12 @@ void router_observe_ack(struct router_metrics *m, struct tenant_runtime *rt, enu
 
 void router_count_auth(enum auth_verdict verdict)
 {
-    static const struct metric row = {"tenantry_auth_failures_total",
-                                      METRIC_COUNTER,
-                                      "Refused keys by the true reason, which senders do not see.",
-                                      {"reason", NULL}};
+    static const struct metric row = {
+        "tenantry_auth_failures_total",
+        METRIC_COUNTER,
+        "Requests refused for their key, by the true reason, which senders do "
+        "not see.",
+        {"reason", NULL}};
     static const char *const reasons[AUTH_VERDICT_COUNT] = {
         [AUTH_OK] = "",
         [AUTH_NOT_A_KEY] = "not_a_key",
@@ -216,6 +218,9 @@ void router_count_auth(enum auth_verdict verdict)
         [AUTH_SECRET] = "secret",
         [AUTH_REVOKED] = "revoked",
         [AUTH_EXPIRED] = "expired",
+        [AUTH_MISSING] = "missing",
+        [AUTH_SEVERAL] = "several",
+        [AUTH_SIGNAL] = "signal",
     };
     static series_slot slots[AUTH_VERDICT_COUNT];
     struct metric_series *s = atomic_load(&slots[verdict]);

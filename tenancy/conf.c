@@ -51,9 +51,9 @@ static const struct option router_rows[] = {
         "off. It has no authentication of its own: keep it off public networks."),
     OPTION_STRINGS(
         struct router_conf, key_headers, "key_headers",
-        "authorization, x-api-key, signoz-ingestion-key", OPT_RELOAD,
-        "Request headers that may carry the key; a request with two different keys is refused. "
-        "Authorization is read as \"Bearer <key>\"."),
+        "authorization: Bearer, authorization: Basic, x-api-key, signoz-ingestion-key", OPT_RELOAD,
+        "Request headers that may carry the key, \"name\" or \"name: scheme\"; a request with two "
+        "different keys is refused. With the scheme Basic the key is the password or the user."),
     OPTION_SIZE(struct router_conf, max_body, "max_body", "64MiB", "1KiB", "2GiB", OPT_RELOAD,
                 "Largest request body as received."),
     OPTION_SIZE(struct router_conf, max_decompressed, "max_decompressed", "64MiB", "1KiB", "2GiB",

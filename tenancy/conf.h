@@ -13,21 +13,27 @@ struct listen_conf {
     bool tls;            /* written as false: plaintext on loopback alone */
 };
 
+/* A place in a request where the key may stand: "x-api-key", "authorization: Bearer". */
+struct key_carrier {
+    struct slice header; /* lower case */
+    struct slice scheme; /* what comes before the key in the value; empty = the value is the key */
+};
+
 struct router_conf {
     struct option_list
         listen;       /* of struct listen_conf; default 0.0.0.0:4317 and 0.0.0.0:4318 with TLS */
     uint64_t threads; /* event loops; 0 = one per core */
-    const char *certificate; /* PEM chain; relative to the config file */
-    const char *private_key; /* PEM */
-    const char *admin;       /* admin listener address; "" = off */
-    struct option_strings
-        key_headers;           /* who carries the key: authorization (Bearer), x-api-key, ... */
-    uint64_t max_body;         /* bytes as received */
-    uint64_t max_decompressed; /* bytes after decompression */
-    uint64_t max_buffered;     /* bytes of all request bodies held at once */
-    uint64_t max_connections;  /* in all */
-    uint64_t max_streams;      /* per HTTP/2 connection */
-    uint64_t max_header_bytes; /* decoded, per request */
+    const char *certificate;           /* PEM chain; relative to the config file */
+    const char *private_key;           /* PEM */
+    const char *admin;                 /* admin listener address; "" = off */
+    struct option_strings key_headers; /* who carries the key, as written */
+    struct option_list key_carriers;   /* the same as struct key_carrier: conf_finish fills it */
+    uint64_t max_body;                 /* bytes as received */
+    uint64_t max_decompressed;         /* bytes after decompression */
+    uint64_t max_buffered;             /* bytes of all request bodies held at once */
+    uint64_t max_connections;          /* in all */
+    uint64_t max_streams;              /* per HTTP/2 connection */
+    uint64_t max_header_bytes;         /* decoded, per request */
     uint64_t handshake_timeout, header_timeout, body_timeout, idle_timeout; /* ns */
     uint64_t answer_timeout; /* ns: until we answer = message.timeout.ms of the producers */
     uint64_t drain_timeout;  /* ns: SIGTERM to exit */

@@ -1,5 +1,6 @@
 #include "tenancy/tenancy.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,57 @@ static int check_admin(const struct check *c, const char *option, const char *ad
     return address[0] == 0 ? 0 : split_address(c, option, address, &host);
 }
 
+static bool is_token(struct slice s)
+{
+    static const char special[] = "!#$%&'*+-.^_`|~"; /* RFC 9110 §5.6.2 */
+    for (size_t i = 0; i < s.len; i++)
+        if (!isalnum(s.at[i]) && memchr(special, s.at[i], sizeof(special) - 1) == NULL)
+            return false;
+    return s.len > 0;
+}
+
+/* "name" or "name: scheme". Authorization has always a scheme, Bearer when none is named. */
+static int read_carrier(const struct check *c, const char *text, struct key_carrier *ret)
+{
+    const char *colon = strchr(text, ':');
+    struct slice name = slice_trim(slice_of(text, colon ? (size_t)(colon - text) : strlen(text)));
+    struct slice scheme = colon ? slice_trim(slice_str(colon + 1)) : SLICE_NULL;
+    if (!is_token(name) || (colon != NULL && !is_token(scheme)))
+        return fail(c, "router.key_headers",
+                    "\"%.100s\" is not of the form \"name\" or \"name: scheme\"", text);
+    char *lower = arena_strdup(c->a, name);
+    if (lower == NULL)
+        return errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+    for (char *at = lower; *at != 0; at++)
+        *at = (char)tolower((unsigned char)*at);
+    if (colon == NULL && strcmp(lower, "authorization") == 0)
+        scheme = SLICE_LIT("Bearer");
+    *ret = (struct key_carrier){slice_str(lower), scheme};
+    return 0;
+}
+
+static int check_carriers(const struct check *c, struct router_conf *r)
+{
+    size_t n = r->key_headers.n;
+    if (n == 0)
+        return fail(c, "router.key_headers", "at least one header must be able to carry the key");
+    struct key_carrier *carriers = arena_calloc(c->a, n, sizeof(*carriers));
+    if (carriers == NULL)
+        return errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+    r->key_carriers = (struct option_list){carriers, n};
+    for (size_t i = 0; i < n; i++) {
+        int rc = read_carrier(c, r->key_headers.at[i], &carriers[i]);
+        if (rc < 0)
+            return rc;
+        for (size_t j = 0; j < i; j++)
+            if (slice_eq(carriers[j].header, carriers[i].header) &&
+                slice_ieq(carriers[j].scheme, carriers[i].scheme))
+                return fail(c, "router.key_headers", "\"%.100s\" stands twice",
+                            r->key_headers.at[i]);
+    }
+    return 0;
+}
+
 static int check_router(const struct check *c, struct router_conf *r)
 {
     int rc = check_listeners(c, r);
@@ -124,8 +176,9 @@ static int check_router(const struct check *c, struct router_conf *r)
         rc = check_admin(c, "router.admin", r->admin);
     if (rc < 0)
         return rc;
-    if (r->key_headers.n == 0)
-        return fail(c, "router.key_headers", "at least one header must be able to carry the key");
+    rc = check_carriers(c, r);
+    if (rc < 0)
+        return rc;
     if (r->max_buffered < r->max_body)
         return fail(c, "router.max_buffered", "one body of router.max_body must fit into it");
     return 0;

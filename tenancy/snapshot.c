@@ -199,14 +199,20 @@ enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice k
                                         uint64_t wall_s, const struct tenant **ret_tenant,
                                         const struct key **ret_key)
 {
-    static const struct key nobody; /* an unknown id costs the same work as a known one */
+    static const struct key nobody;
+    static const char dummy[] = "00000000000000000000000000000000000";
     struct key_parts parts;
-    enum key_form form = key_parse(key_text, &parts);
-    if (form != KEY_FORM_OK)
-        return form == KEY_FORM_CHECKSUM ? AUTH_CHECKSUM : AUTH_NOT_A_KEY;
     const struct tenant *t;
+    enum key_form form = key_parse(key_text, &parts);
+    if (form != KEY_FORM_OK) /* of the same length, so that it costs the same */
+        parts =
+            (struct key_parts){slice_of(dummy, KEY_ID_LENGTH), slice_of(dummy, KEY_SECRET_LENGTH)};
     const struct key *k = key_index_find(s->key_index, parts.id.at, &t);
     bool matches = key_secret_matches(k ? k : &nobody, parts.secret);
+    if (form != KEY_FORM_OK)
+        return key_text.len == 0           ? AUTH_MISSING
+               : form == KEY_FORM_CHECKSUM ? AUTH_CHECKSUM
+                                           : AUTH_NOT_A_KEY;
     if (k == NULL)
         return AUTH_UNKNOWN;
     if (!matches)

@@ -96,16 +96,19 @@ const struct tenant *snapshot_tenant(const struct snapshot *s, struct slice id);
 
 enum auth_verdict {
     AUTH_OK,
+    AUTH_MISSING,   /* no text at all */
     AUTH_NOT_A_KEY, /* not of the form */
-    AUTH_CHECKSUM,  /* a typo: no lookup was made */
+    AUTH_CHECKSUM,  /* a typo, or a guess by one who does not know the form */
     AUTH_UNKNOWN,   /* no such key id */
     AUTH_SECRET,    /* the id exists, the secret is wrong */
     AUTH_REVOKED,
     AUTH_EXPIRED,
+    AUTH_SEVERAL, /* the caller's: more than one key */
+    AUTH_SIGNAL,  /* the caller's: the key may not send this signal */
     AUTH_VERDICT_COUNT
 };
 /* Finds the tenant and key of a key's text. All refusals look the same to the caller of the
- * service. */
+ * service and cost the same work: a look-up, a hash, a comparison. */
 enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice key_text,
                                         uint64_t wall_s, const struct tenant **ret_tenant,
                                         const struct key **ret_key);

@@ -1,20 +1,46 @@
-/* Any bytes as an authorization value, a key and a grpc-timeout: what is taken out lies within what
- * came in, and a key that is accepted as well-formed has its length. */
+/* Any bytes as the values of headers that may carry a key, as a key and a grpc-timeout: what is
+ * taken out lies within what came in, is never empty, and a key that is accepted as well-formed has
+ * its length. */
 #include "router/admission_steps.h"
+#include "router/key_carrier.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool lies_within(struct slice inner, struct slice outer)
+{
+    return inner.at >= outer.at && inner.at + inner.len <= outer.at + outer.len;
+}
+
+static void look(struct slice value)
+{
+    static const struct key_carrier carriers[] = {
+        {{(const uint8_t *)"authorization", 13}, {(const uint8_t *)"Bearer", 6}},
+        {{(const uint8_t *)"authorization", 13}, {(const uint8_t *)"Basic", 5}},
+        {{(const uint8_t *)"x-api-key", 9}, {NULL, 0}}};
+    static const struct option_list all = {(void *)carriers, 3};
+    struct arena a = ARENA_INIT;
+    const struct header headers[] = {{SLICE_LIT("authorization"), value},
+                                     {SLICE_LIT("x-api-key"), value}};
+    for (size_t i = 0; i < 2; i++) {
+        struct slice key;
+        enum carried found = carried_key(&headers[i], 1, &all, &a, &key);
+        bool decoded = a.used > 0;
+        if ((found == CARRIED_NOTHING) != (key.len == 0) || key.len > value.len ||
+            (key.len > 0 && !decoded && !lies_within(key, value)))
+            abort();
+    }
+    arena_release(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct slice value = slice_of(data, size), key = bearer_key(value);
+    struct slice value = slice_of(data, size);
     struct key_parts parts;
     uint64_t ns;
-    if (key.len > 0 && (key.at < data || key.at + key.len > data + size))
-        abort();
-    if (key_parse(key.len ? key : value, &parts) == KEY_FORM_OK &&
-        (key.len ? key.len : size) != KEY_TEXT_LENGTH)
+    look(value);
+    if (key_parse(value, &parts) == KEY_FORM_OK && size != KEY_TEXT_LENGTH)
         abort();
     if (grpc_timeout(value, &ns) && (size < 2 || size > 9))
         abort();

@@ -236,6 +236,7 @@ static const struct row http_rows[] = {
     {__LINE__, LOGS_PATH, PB "|authorization: bearer   $0", LOGS, OUTCOME_ACCEPTED, NULL},
     {__LINE__, LOGS_PATH, PB "|authorization: Bearer%20$0", LOGS, OUTCOME_ACCEPTED, NULL},    /* R282 */
     {__LINE__, LOGS_PATH, PB "|authorization: $0", LOGS, OUTCOME_NO_KEY, NULL},
+    {__LINE__, LOGS_PATH, PB "|authorization: Basic dG50X3g6", LOGS, OUTCOME_BAD_KEY, NULL},  /* R281: "tnt_x:" */
     {__LINE__, LOGS_PATH, PB "|signoz-ingestion-key: $0", LOGS, OUTCOME_ACCEPTED, NULL},      /* R280 */
     {__LINE__, LOGS_PATH, PB "|other: $0", LOGS, OUTCOME_NO_KEY, NULL},
     {__LINE__, LOGS_PATH, PB KEY "|authorization: Bearer $0", LOGS, OUTCOME_ACCEPTED, NULL},

@@ -48,8 +48,12 @@ static void test_defaults(void **state)
     assert_true(l[0].tls && !l[0].insecure);
     assert_string_equal(c.state, "/etc/t/state");
     assert_string_equal(c.router.certificate, "/etc/t/certs/server.pem");
-    assert_int_equal(c.router.key_headers.n, 3);
-    assert_string_equal(c.router.key_headers.at[2], "signoz-ingestion-key");
+    const struct key_carrier *carriers = c.router.key_carriers.at;
+    assert_int_equal(c.router.key_carriers.n, 4);
+    assert_true(slice_eq(carriers[1].header, SLICE_LIT("authorization")));
+    assert_true(slice_eq(carriers[1].scheme, SLICE_LIT("Basic")));
+    assert_true(slice_eq(carriers[3].header, SLICE_LIT("signoz-ingestion-key")));
+    assert_int_equal(carriers[3].scheme.len, 0);
     assert_true(c.router.answer_timeout == 4500000000ull);
     assert_true(c.record.max_bytes == 10000000);
     assert_string_equal(kafka_compression_name(c.kafka.compression), "lz4");
@@ -128,6 +132,13 @@ static void test_refusals_name_the_place(void **state)
         {__LINE__, "supervisor: { admin = \"h:1x\"; };", "supervisor.admin:"},
         {__LINE__, "router: { max_buffered = \"1MiB\"; };", "router.max_buffered:"},
         {__LINE__, "router: { key_headers = []; };", "router.key_headers:"},
+        {__LINE__, "router: { key_headers = [\"a b\"]; };", "is not of the form"},
+        {__LINE__, "router: { key_headers = [\"\"]; };", "is not of the form"},
+        {__LINE__, "router: { key_headers = [\"x-key:\"]; };", "is not of the form"},
+        {__LINE__, "router: { key_headers = [\"x: a b\"]; };", "is not of the form"},
+        {__LINE__, "router: { key_headers = [\"X-Key\", \"x-key\"]; };", "stands twice"},
+        {__LINE__, "router: { key_headers = [\"authorization\", \"Authorization : bearer\"]; };",
+         "stands twice"},
         {__LINE__, "kafka: { prefix = \"a b\"; };", "kafka.prefix:"},
         {__LINE__, "kafka: { prefix = \"\"; };", "kafka.prefix:"},
         {__LINE__, "kafka: { queue_bytes = \"1MiB\"; };", "kafka.queue_bytes:"},
