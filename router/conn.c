@@ -1,6 +1,7 @@
 #include "router/conn.h"
 
-#include "base/metrics.h"
+#include "router/guards.h"
+#include "router/proxy_protocol.h"
 #include "router/router.h"
 
 #include <assert.h>
@@ -12,12 +13,6 @@
 #define GOODBYE_NS NS_PER_S
 
 static const struct slice http2_preface = {(const uint8_t *)"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24};
-
-static const struct metric handshake_failed_metric = {
-    "tenantry_router_handshakes_failed_total",
-    METRIC_COUNTER,
-    "TLS handshakes that failed or took longer than router.handshake_timeout.",
-    {NULL}};
 
 const struct router_conf *conn_conf(const struct conn *c)
 {
@@ -171,7 +166,10 @@ static void on_timeout(struct loop_timer *t)
         c->ops->timeout(c);
         return;
     }
-    metric_add(metric_series(&handshake_failed_metric, NULL), c->ssl_ctx != NULL);
+    if (c->ssl_ctx != NULL)
+        guard_count(GUARD_HANDSHAKE);
+    else if (c->awaits_proxy)
+        guard_refused(GUARD_PROXY_HEADER, &c->client);
     conn_close(c);
 }
 
@@ -218,7 +216,8 @@ static void on_handshake(h2o_socket_t *sock, const char *error)
     SSL_CTX_free(c->ssl_ctx);
     c->ssl_ctx = NULL;
     if (error != NULL || c->input_ended) {
-        metric_add(metric_series(&handshake_failed_metric, NULL), error != NULL);
+        if (error != NULL)
+            guard_count(GUARD_HANDSHAKE);
         conn_close(c);
         return;
     }
@@ -232,8 +231,63 @@ static void on_handshake(h2o_socket_t *sock, const char *error)
         start_plain(c);
 }
 
-void conn_start(struct loop *l, h2o_socket_t *sock, bool tls)
+static void start_tls(struct conn *c)
 {
+    c->ssl_ctx = c->loop->front->ssl_ctx;
+    SSL_CTX_up_ref(c->ssl_ctx);
+    conn_set_timer(c, conn_conf(c)->handshake_timeout);
+    h2o_socket_ssl_handshake(c->sock, c->ssl_ctx, NULL, on_handshake);
+}
+
+static void start(struct conn *c)
+{
+    if (c->listener->tls)
+        start_tls(c);
+    else
+        start_plain(c);
+}
+
+/* -- PROXY protocol -- */
+
+static bool is_balancer(const struct listener *ln, const struct address *peer)
+{
+    for (size_t i = 0; i < ln->n_trusted; i++)
+        if (address_in(peer, &ln->trusted[i]))
+            return true;
+    return false;
+}
+
+/* What a balancer says first; the bytes behind it are the client's. A balancer that leaves without
+ * a word has looked whether the port is open. */
+static void on_proxy_header(h2o_socket_t *sock, const char *error)
+{
+    struct conn *c = sock->data;
+    size_t len = 0;
+    loop_enter(c->loop);
+    if (error != NULL) {
+        conn_close(c);
+        return;
+    }
+    switch (proxy_header_parse(slice_of(sock->input->bytes, sock->input->size), &len, &c->client)) {
+    case PROXY_MORE:
+        return;
+    case PROXY_BAD:
+        guard_refused(GUARD_PROXY_HEADER, &c->client);
+        conn_close(c);
+        return;
+    case PROXY_LOCAL:
+    case PROXY_CLIENT:
+        break;
+    }
+    c->awaits_proxy = false;
+    h2o_socket_read_stop(sock);
+    h2o_buffer_consume(&sock->input, len);
+    start(c);
+}
+
+void conn_start(const struct listener *ln, h2o_socket_t *sock, const struct address *peer)
+{
+    struct loop *l = ln->loop;
     struct conn *c = calloc(1, sizeof(*c));
     if (c == NULL) {
         atomic_fetch_sub_explicit(&l->router->connections, 1, memory_order_relaxed);
@@ -241,6 +295,8 @@ void conn_start(struct loop *l, h2o_socket_t *sock, bool tls)
         return;
     }
     c->loop = l;
+    c->listener = ln;
+    c->client = *peer;
     c->sock = sock;
     c->fd = h2o_socket_get_fd(sock);
     c->started_ns = l->now_ns;
@@ -256,12 +312,11 @@ void conn_start(struct loop *l, h2o_socket_t *sock, bool tls)
     sock->data = c;
     sock->on_close.cb = on_socket_closed;
     sock->on_close.data = c;
-    if (!tls) {
-        start_plain(c);
+    if (!is_balancer(ln, peer)) {
+        start(c);
         return;
     }
-    c->ssl_ctx = l->front->ssl_ctx;
-    SSL_CTX_up_ref(c->ssl_ctx);
+    c->awaits_proxy = true;
     conn_set_timer(c, conn_conf(c)->handshake_timeout);
-    h2o_socket_ssl_handshake(sock, c->ssl_ctx, NULL, on_handshake);
+    h2o_socket_read_start(sock, on_proxy_header);
 }

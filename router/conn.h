@@ -1,9 +1,9 @@
 /* One accepted connection: TLS handshake, choice of protocol, output, timers, close. What is
  * spoken on it is behind conn_ops (http1.c, http2.c).
  *
- * Life: conn_start → handshake → protocol → conn_close → (TLS says goodbye) → freed at the end of
- * a turn, so a callback that closed its connection may still look at it until it returns.
- * Thread: the loop's. */
+ * Life: conn_start → PROXY header from a balancer → handshake → protocol → conn_close → (TLS says
+ * goodbye) → freed at the end of a turn, so a callback that closed its connection may still look at
+ * it until it returns. Thread: the loop's. */
 #ifndef ROUTER_CONN_H
 #define ROUTER_CONN_H
 
@@ -38,6 +38,8 @@ struct conn {
     int fd;
     const struct conn_ops *ops; /* NULL until the protocol is known */
     void *protocol;
+    const struct listener *listener; /* outlives it */
+    struct address client; /* who is counted and logged: the peer, or whom a balancer names */
     SSL_CTX *ssl_ctx; /* a reference until the handshake is over: libh2o keeps a bare pointer */
     uint64_t started_ns;
     struct loop_timer timer;       /* the protocol's; the handshake's before */
@@ -45,7 +47,8 @@ struct conn {
     struct buf out;                /* collected for the next write */
     struct buf writing;            /* borrowed by the socket until it is written */
     bool is_writing;
-    bool input_ended; /* the client sent close_notify */
+    bool awaits_proxy; /* the balancer's PROXY header has not come yet */
+    bool input_ended;  /* the client sent close_notify */
     struct loop_task flush, bury;
     struct conn *next, **prev; /* front's list */
 };
@@ -53,7 +56,7 @@ struct conn {
 extern const struct conn_ops http1_conn_ops, http2_conn_ops;
 
 /* Takes `sock`, whose place is already counted in router->connections. */
-void conn_start(struct loop *l, h2o_socket_t *sock, bool tls);
+void conn_start(const struct listener *ln, h2o_socket_t *sock, const struct address *peer);
 /* The client sent close_notify: libh2o collects what comes after it for ever and never shows it to
  * us, so the connection ends with this read. Called from within libh2o. */
 void conn_input_ended(h2o_socket_t *sock);

@@ -5,6 +5,7 @@
 #include "router/conn.h"
 #include "router/listener.h"
 #include "router/router.h"
+#include "tenancy/conf.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -121,6 +122,24 @@ static bool no_connections(struct loop *l)
 static const struct loop_hooks hooks = {
     .begin = begin, .idle = no_connections, .end = close_listeners};
 
+/* The listener's own copy, so that accepting looks at numbers alone. */
+static int take_trusted(struct listener *ln, const struct listen_conf *conf, struct errbuf *err)
+{
+    ln->tls = conf->tls;
+    if (!conf->proxy_protocol)
+        return 0;
+    ln->trusted = calloc(conf->trusted.n, sizeof(ln->trusted[0]));
+    if (ln->trusted == NULL)
+        return errbuf_set(err, ENOMEM, "no memory for a listener");
+    for (size_t i = 0; i < conf->trusted.n; i++) {
+        int rc = address_parse_range(conf->trusted.at[i], &ln->trusted[ln->n_trusted], err);
+        if (rc < 0)
+            return rc;
+        ln->n_trusted++;
+    }
+    return 0;
+}
+
 static int make_loop(struct router *r, unsigned index, struct snapshot *s, SSL_CTX *ssl_ctx,
                      size_t n_listeners, struct errbuf *err)
 {
@@ -155,7 +174,9 @@ static int listen_everywhere(struct router *r, size_t i, const struct router_con
         if (fd < 0)
             return fd;
         l->front->listeners[i].fd = fd;
-        l->front->listeners[i].tls = listen->tls;
+        int rc = take_trusted(&l->front->listeners[i], listen, err);
+        if (rc < 0)
+            return rc;
     }
     log_event(LOG_INFO, "listening", log_str("address", listen->address),
               log_i64("port", *ret_port), log_bool("tls", listen->tls));
@@ -170,6 +191,8 @@ static void free_loop(struct loop *l)
     if (f == NULL)
         return;
     SSL_CTX_free(f->ssl_ctx);
+    for (size_t i = 0; i < f->n_listeners && f->listeners != NULL; i++)
+        free(f->listeners[i].trusted);
     free(f->listeners);
     free(f);
 }

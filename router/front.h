@@ -4,6 +4,7 @@
 #ifndef ROUTER_FRONT_H
 #define ROUTER_FRONT_H
 
+#include "base/address.h"
 #include "base/errbuf.h"
 #include "router/loop.h"
 
@@ -16,6 +17,8 @@ struct listener {
     int fd;             /* -1 once `sock` has it */
     h2o_socket_t *sock; /* NULL until the loop runs, and when closed */
     bool tls;
+    struct address_range *trusted; /* of the balancers whose PROXY headers are believed */
+    size_t n_trusted;
     struct loop_timer retry; /* accepting again after running out of descriptors */
 };
 

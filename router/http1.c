@@ -131,6 +131,7 @@ static bool begin_request(struct http1 *h, const struct http1_head *head, enum o
         return false;
     }
     h->req = req;
+    req->client = h->c->client;
     h->served = true;
     h->keep_alive = refused == OUTCOME_ACCEPTED && head->keep_alive && !h->c->loop->front->draining;
     h->version_1_0 = head->minor_version == 0;

@@ -1,7 +1,7 @@
 /* The session of an HTTP/2 connection: frames in and out, windows, timers, abuse, drain. */
 #include "router/http2.h"
 
-#include "base/metrics.h"
+#include "router/guards.h"
 #include "router/router.h"
 
 #include <errno.h>
@@ -14,12 +14,6 @@
  * acknowledgements) has to take them, or they would pile up. */
 #define QUEUED_FRAMES            1000
 #define QUEUED_FRAMES_PER_STREAM 4
-
-static const struct metric cut_metric = {
-    "tenantry_router_http2_cut_total",
-    METRIC_COUNTER,
-    "HTTP/2 connections ended with GOAWAY because of floods or broken framing.",
-    {NULL}};
 
 static struct http2_stream *stream_of(struct http2 *h, int32_t id)
 {
@@ -254,7 +248,7 @@ static int http2_start(struct conn *c)
 static void cut(struct http2 *h, uint32_t code)
 {
     h->cut = true;
-    metric_add(metric_series(&cut_metric, NULL), 1);
+    guard_count(GUARD_FLOOD);
     nghttp2_session_terminate_session(h->session, code);
 }
 

@@ -59,6 +59,7 @@ struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
         free(s);
         return NULL;
     }
+    s->req->client = h->c->client;
     s->h = h;
     s->id = id;
     s->timer.fire = on_stalled;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "router/conn.h"
+#include "router/guards.h"
 #include "router/router.h"
 
 #include <arpa/inet.h>
@@ -18,19 +19,14 @@
 
 static const struct metric accepted_metric = {
     "tenantry_router_connections_total", METRIC_COUNTER, "Connections accepted.", {NULL}};
-static const struct metric refused_metric = {
-    "tenantry_router_connections_refused_total",
-    METRIC_COUNTER,
-    "Connections closed at once because of router.max_connections.",
-    {NULL}};
 
-struct address {
+struct socket_address {
     struct sockaddr_storage storage;
     socklen_t len;
 };
 
 /* "0.0.0.0:4317", "[::]:4318" or "localhost:0". */
-static int parse_address(const char *text, struct address *ret, struct errbuf *err)
+static int parse_address(const char *text, struct socket_address *ret, struct errbuf *err)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
@@ -55,7 +51,7 @@ static int parse_address(const char *text, struct address *ret, struct errbuf *e
     return 0;
 }
 
-static in_port_t *port_of(struct address *a)
+static in_port_t *port_of(struct socket_address *a)
 {
     return a->storage.ss_family == AF_INET ? &((struct sockaddr_in *)&a->storage)->sin_port
                                            : &((struct sockaddr_in6 *)&a->storage)->sin6_port;
@@ -63,7 +59,7 @@ static in_port_t *port_of(struct address *a)
 
 int listener_open(const struct listen_conf *conf, int port, int *ret_port, struct errbuf *err)
 {
-    struct address a = {0};
+    struct socket_address a = {0};
     int on = 1;
     int rc = parse_address(conf->address, &a, err);
     if (rc < 0)
@@ -93,6 +89,13 @@ static bool take_place(struct loop *l)
         return true;
     atomic_fetch_sub_explicit(&r->connections, 1, memory_order_relaxed);
     return false;
+}
+
+static struct address peer_of(h2o_socket_t *sock)
+{
+    struct sockaddr_storage ss = {0};
+    h2o_socket_getpeername(sock, (struct sockaddr *)&ss);
+    return address_of((struct sockaddr *)&ss);
 }
 
 static void on_accept(h2o_socket_t *sock, const char *error);
@@ -125,13 +128,14 @@ static void on_accept(h2o_socket_t *sock, const char *error)
                 pause_accepting(ln);
             return;
         }
+        struct address peer = peer_of(accepted);
         if (!take_place(ln->loop)) {
-            metric_add(metric_series(&refused_metric, NULL), 1);
+            guard_refused(GUARD_CONNECTIONS, &peer);
             h2o_socket_close(accepted);
             continue;
         }
         metric_add(metric_series(&accepted_metric, NULL), 1);
-        conn_start(ln->loop, accepted, ln->tls);
+        conn_start(ln, accepted, &peer);
     }
 }
 

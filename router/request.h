@@ -15,6 +15,7 @@
 #ifndef ROUTER_REQUEST_H
 #define ROUTER_REQUEST_H
 
+#include "base/address.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "otlp/signal.h"
@@ -59,6 +60,7 @@ struct request {
 
     enum request_kind kind;
     bool http1;
+    struct address client;     /* who sends it: the peer, or whom a trusted balancer names */
     struct slice method, path; /* path without the query */
     struct header headers[REQUEST_MAX_HEADERS];
     size_t n_headers, header_bytes;

@@ -29,6 +29,12 @@ static const struct option listen_rows[] = {
     OPTION_BOOL(struct listen_conf, insecure, "insecure", "false", 0,
                 "Serve plaintext, off loopback too: keys and telemetry then cross the network "
                 "readable by anyone on it."),
+    OPTION_BOOL(struct listen_conf, proxy_protocol, "proxy_protocol", "false", 0,
+                "Connections from the addresses in trusted begin with a PROXY header (version 1 or "
+                "2) that names the client. Others are clients themselves."),
+    OPTION_STRINGS(struct listen_conf, trusted, "trusted", "", 0,
+                   "Addresses of the balancers in front, e.g. [ \"10.0.0.0/8\", \"2001:db8::1\" ]; "
+                   "with proxy_protocol."),
     OPTION_END,
 };
 static const struct option_group listen_options = {

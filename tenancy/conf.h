@@ -8,9 +8,11 @@
 
 /* One ingest listener. */
 struct listen_conf {
-    const char *address; /* "0.0.0.0:4317", "[::]:4318" */
-    bool insecure;       /* plaintext; after conf_finish the opposite of `tls` */
-    bool tls;            /* written as false: plaintext on loopback alone */
+    const char *address;           /* "0.0.0.0:4317", "[::]:4318" */
+    bool insecure;                 /* plaintext; after conf_finish the opposite of `tls` */
+    bool tls;                      /* written as false: plaintext on loopback alone */
+    bool proxy_protocol;           /* balancers name the client by it */
+    struct option_strings trusted; /* those balancers: addresses and ranges */
 };
 
 /* A place in a request where the key may stand: "x-api-key", "authorization: Bearer". */

@@ -1,5 +1,7 @@
 #include "tenancy/tenancy.h"
 
+#include "base/address.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -89,6 +91,22 @@ static int default_listeners(const struct check *c, struct router_conf *r)
     return 0;
 }
 
+static int check_trusted(const struct check *c, const char *option, const struct listen_conf *l)
+{
+    struct errbuf why = ERRBUF_INIT;
+    struct address_range range;
+    if (l->proxy_protocol && l->trusted.n == 0)
+        return fail(c, option,
+                    "with proxy_protocol = true the addresses of the balancers stand in trusted: "
+                    "nobody else may say who a client is");
+    if (!l->proxy_protocol && l->trusted.n > 0)
+        return fail(c, option, "trusted is for proxy_protocol = true");
+    for (size_t i = 0; i < l->trusted.n; i++)
+        if (address_parse_range(l->trusted.at[i], &range, &why) < 0)
+            return fail(c, option, "trusted: %s", why.text);
+    return 0;
+}
+
 static int check_listeners(const struct check *c, struct router_conf *r)
 {
     if (r->listen.n == 0)
@@ -99,6 +117,8 @@ static int check_listeners(const struct check *c, struct router_conf *r)
         char option[48];
         snprintf(option, sizeof(option), "router.listen[%zu].address", i);
         int rc = split_address(c, option, l->address, &host);
+        if (rc == 0)
+            rc = check_trusted(c, option, l);
         if (rc < 0)
             return rc;
         if (!l->tls && !l->insecure && !is_loopback(host))

@@ -32,6 +32,8 @@ static struct {
     _Atomic uint64_t body_bytes;
 } seen;
 
+static struct address seen_client; /* of the last request whose headers came */
+
 struct later {
     struct loop_message message;
     struct request *req;
@@ -79,6 +81,7 @@ static bool route(struct request *req)
 enum admission_step admission_headers(struct request *req)
 {
     seen.requests++;
+    seen_client = req->client;
     if (!route(req))
         stub_answer(req, req->kind == REQUEST_GRPC ? OUTCOME_UNKNOWN_METHOD : OUTCOME_UNKNOWN_PATH,
                     NULL);
@@ -173,8 +176,9 @@ struct server {
 static void server_start(struct server *s, SSL_CTX *ssl_ctx)
 {
     struct errbuf err = ERRBUF_INIT;
-    s->listen = (struct listen_conf){
-        .address = "127.0.0.1:0", .insecure = ssl_ctx == NULL, .tls = ssl_ctx != NULL};
+    s->listen.address = "127.0.0.1:0";
+    s->listen.insecure = ssl_ctx == NULL;
+    s->listen.tls = ssl_ctx != NULL;
     s->conf.router.listen = (struct option_list){&s->listen, 1};
     s->conf.router.threads = 2;
     s->snapshot.refs = 1;

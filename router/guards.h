@@ -1,0 +1,28 @@
+/* What ends a connection that asks too much: one row each. The metric's reason label, the option
+ * behind it and what the client sees; docs/security.md has the same table, and a test compares. */
+#ifndef ROUTER_GUARDS_H
+#define ROUTER_GUARDS_H
+
+#include "base/address.h"
+
+/* id, metric, reason label, option, what the client sees.
+ * REFUSED: before it spoke a protocol; CUT: HTTP/2, told by GOAWAY. */
+#define GUARDS(ROW)                                                                                \
+    ROW(CONNECTIONS, REFUSED, "connections", "router.max_connections", "closed on accept")         \
+    ROW(PROXY_HEADER, REFUSED, "proxy_header", "router.listen.proxy_protocol", "closed")           \
+    ROW(HANDSHAKE, HANDSHAKE, "failed", "router.handshake_timeout", "alert where TLS has one")     \
+    ROW(FLOOD, CUT, "flood", "-", "GOAWAY(ENHANCE_YOUR_CALM)")
+
+enum guard {
+#define ROW(id, ...) GUARD_##id,
+    GUARDS(ROW)
+#undef ROW
+        GUARD_COUNT
+};
+
+/* Counts one. Thread: any. */
+void guard_count(enum guard g);
+/* The same, and a line in the log with the address; repeats are summarised. */
+void guard_refused(enum guard g, const struct address *client);
+
+#endif
