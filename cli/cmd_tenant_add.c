@@ -100,13 +100,15 @@ static int check_new(const struct snapshot *s, const char *id, const char *path,
 }
 
 /* Reads the text as the file will be read, before anyone else can see it. */
-static int check_text(const char *text, const char *id, const char *state, struct errbuf *err)
+static int check_text(const char *text, const char *id, const struct conf *conf, struct errbuf *err)
 {
     struct arena arena = ARENA_INIT;
     struct tenant_file file = {0};
     int rc = option_read_text(&tenant_options, "the new file", text, &file, &arena, NULL, err);
     if (rc == 0)
-        rc = tenant_conf_finish(&file.tenant, "the new file", id, state, NULL, &arena, err);
+        rc = tenant_conf_finish(&file.tenant, "the new file", id, conf->state, NULL, &arena, err);
+    if (rc == 0)
+        rc = tenant_conf_fits(&file.tenant, conf, "the new file", NULL, err);
     arena_release(&arena);
     return rc;
 }
@@ -157,7 +159,7 @@ static int add(const struct args *a)
     print_file(a, id, &text);
     int rc = check_new(c.s, id, path, &err);
     if (rc == 0)
-        rc = check_text(buf_cstr(&text), id, c.s->conf->state, &err);
+        rc = check_text(buf_cstr(&text), id, c.s->conf, &err);
     if (rc == 0)
         rc = put_file(&c, id, path, &text, &err);
     if (rc == 0)

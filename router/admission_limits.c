@@ -1,9 +1,20 @@
+/* Rate limits. Whoever has limits is a holder: the tenant. Of each holder the limits for all
+ * signals and for the request's own count; a request takes from all of them or from none. */
 #include "router/admission_steps.h"
 
 #include "base/clock.h"
 
 #define RETRY_MIN_NS NS_PER_S /* R211 */
 #define RETRY_MAX_NS (5 * NS_PER_S)
+#define MAX_HOLDERS  2
+/* Bytes and items, for all signals and for one. */
+#define CLAIMS_PER_HOLDER 4
+
+struct holder {
+    const char *name;                   /* "tenant" */
+    const struct tenant_limits *limits; /* [LIMIT_SCOPE_COUNT] */
+    struct tenant_limit_states *states;
+};
 
 /* `n` units wanted of one limit. */
 struct claim {
@@ -11,18 +22,75 @@ struct claim {
     const struct limit *limit;
     uint64_t n;
     enum outcome outcome; /* when it is refused */
-    const char *scope;
+    const char *holder, *scope;
+};
+struct claims {
+    struct claim at[MAX_HOLDERS * CLAIMS_PER_HOLDER];
+    int n;
 };
 
-static bool refuse_limit(const struct claim *c, uint64_t wait_ns, struct refusal *why)
+static int holders_of(const struct request *req, struct holder ret[MAX_HOLDERS])
 {
-    char rate[64];
+    ret[0] = (struct holder){"tenant", req->tenant->limits, req->tenant->runtime->limits};
+    return 1;
+}
+
+/* --- what is wanted ------------------------------------------------------------------------ */
+
+static const char *unit_of(enum outcome outcome)
+{
+    return outcome == OUTCOME_OVER_BYTES   ? "bytes"
+           : outcome == OUTCOME_OVER_ITEMS ? "items"
+                                           : "requests";
+}
+
+static void claim(struct claims *c, const struct holder *h, int scope, enum outcome outcome,
+                  uint64_t n)
+{
+    const struct tenant_limits *l = &h->limits[scope];
+    struct tenant_limit_states *s = &h->states[scope];
+    struct claim *to = &c->at[c->n++];
+    *to = (struct claim){.n = n, .outcome = outcome, .holder = h->name};
+    to->scope = scope == SIGNAL_COUNT ? "all signals" : signal_info[scope].name;
+    to->limit = outcome == OUTCOME_OVER_BYTES   ? &l->bytes
+                : outcome == OUTCOME_OVER_ITEMS ? &l->items
+                                                : &l->requests;
+    to->state = outcome == OUTCOME_OVER_BYTES   ? &s->bytes
+                : outcome == OUTCOME_OVER_ITEMS ? &s->items
+                                                : &s->requests;
+}
+
+/* Of every holder the total and the signal's own, in this order. */
+static void claim_all(struct claims *c, const struct request *req, enum outcome outcome, uint64_t n)
+{
+    struct holder holders[MAX_HOLDERS];
+    int n_holders = holders_of(req, holders);
+    for (int i = 0; i < n_holders; i++) {
+        claim(c, &holders[i], SIGNAL_COUNT, outcome, n);
+        claim(c, &holders[i], (int)req->signal, outcome, n);
+    }
+}
+
+/* --- refusing ------------------------------------------------------------------------------ */
+
+/* "the tenant's limit of bytes per second is reached (50KB/s for all signals): 1200 bytes of the
+ * burst of 100KB are left and the request needs 60000; come back in 1.2 s" */
+static bool refuse_claim(const struct claim *c, uint64_t now_ns, uint64_t wait_ns,
+                         struct refusal *why)
+{
+    char rate[64], burst[64];
     uint64_t delay_ns = wait_ns < RETRY_MIN_NS ? RETRY_MIN_NS : wait_ns;
     delay_ns = delay_ns > RETRY_MAX_NS ? RETRY_MAX_NS : delay_ns;
     bool bytes = c->outcome == OUTCOME_OVER_BYTES;
     option_format_number(bytes ? OPT_SIZE : OPT_RATE, c->limit->rate, rate, sizeof(rate));
-    refuse_text(why, c->outcome, "%s (%s%s for %s); come back in %.1f s",
-                outcome_info[c->outcome].text, rate, bytes ? "/s" : "", c->scope,
+    option_format_number(bytes ? OPT_SIZE : OPT_UINT, c->limit->burst, burst, sizeof(burst));
+    refuse_text(why, c->outcome,
+                "the %s's limit of %s per second is reached (%s%s for %s): %llu %s of the burst of "
+                "%s are left and the request needs %llu%s; come back in %.1f s",
+                c->holder, unit_of(c->outcome), rate, bytes ? "/s" : "", c->scope,
+                (unsigned long long)limit_available(c->state, c->limit, now_ns),
+                unit_of(c->outcome), burst, (unsigned long long)c->n,
+                c->n > c->limit->burst ? ", more than the burst, so all of it" : "",
                 (double)delay_ns / NS_PER_S);
     why->retry_delay_ns = delay_ns;
     return false;
@@ -39,19 +107,35 @@ static uint64_t longest_wait(const struct request *req)
     return wait_ns < left_ns ? wait_ns : left_ns;
 }
 
+/* The claim that has to wait longest decides when the request fits. Nothing is taken any more. */
+static bool refuse_claims(const struct claims *claims, uint64_t now_ns, struct refusal *why)
+{
+    const struct claim *longest = NULL;
+    uint64_t longest_ns = 0;
+    for (int i = 0; i < claims->n; i++) {
+        const struct claim *c = &claims->at[i];
+        uint64_t wait_ns = limit_wait(c->state, c->limit, c->n, now_ns);
+        if (longest == NULL || wait_ns > longest_ns) {
+            longest = c;
+            longest_ns = wait_ns;
+        }
+    }
+    return refuse_claim(longest, now_ns, longest_ns, why);
+}
+
 /* Takes all claims or none. */
-static bool take(struct request *req, const struct claim *claims, int n, struct refusal *why)
+static bool take(struct request *req, const struct claims *claims, struct refusal *why)
 {
     uint64_t now_ns = req->loop->now_ns, longest_ns = longest_wait(req), wait_ns = 0;
-    for (int i = 0; i < n; i++) {
-        const struct claim *c = &claims[i];
+    for (int i = 0; i < claims->n; i++) {
+        const struct claim *c = &claims->at[i];
         uint64_t this_ns = 0;
         enum limit_verdict verdict =
             limit_take(c->state, c->limit, c->n, now_ns, longest_ns, &this_ns);
         if (verdict == LIMIT_REFUSED) {
             while (i-- > 0)
-                limit_return(claims[i].state, claims[i].limit, claims[i].n);
-            return refuse_limit(c, this_ns, why);
+                limit_return(claims->at[i].state, claims->at[i].limit, claims->at[i].n);
+            return refuse_claims(claims, now_ns, why);
         }
         if (verdict == LIMIT_WAIT && this_ns > wait_ns)
             wait_ns = this_ns;
@@ -61,28 +145,17 @@ static bool take(struct request *req, const struct claim *claims, int n, struct 
     return true;
 }
 
-/* The tenant's total and the signal's own, in this order. */
-#define CLAIMS(what, units, outcome)                                                               \
-    {&states[SIGNAL_COUNT].what, &limits[SIGNAL_COUNT].what, units, outcome, "all signals"},       \
-    {                                                                                              \
-        &states[s].what, &limits[s].what, units, outcome, signal_info[s].name                      \
-    }
-
 bool limit_requests(struct request *req, struct refusal *why)
 {
-    struct tenant_limit_states *states = req->tenant->runtime->limits;
-    const struct tenant_limits *limits = req->tenant->limits;
-    enum signal s = req->signal;
-    const struct claim claims[] = {CLAIMS(requests, 1, OUTCOME_OVER_REQUESTS)};
-    return take(req, claims, 2, why);
+    struct claims claims = {.n = 0};
+    claim_all(&claims, req, OUTCOME_OVER_REQUESTS, 1);
+    return take(req, &claims, why);
 }
 
 bool limit_payload(struct request *req, struct refusal *why)
 {
-    struct tenant_limit_states *states = req->tenant->runtime->limits;
-    const struct tenant_limits *limits = req->tenant->limits;
-    enum signal s = req->signal;
-    const struct claim claims[] = {CLAIMS(bytes, req->body.len, OUTCOME_OVER_BYTES),
-                                   CLAIMS(items, req->items, OUTCOME_OVER_ITEMS)};
-    return take(req, claims, 4, why);
+    struct claims claims = {.n = 0};
+    claim_all(&claims, req, OUTCOME_OVER_BYTES, req->body.len);
+    claim_all(&claims, req, OUTCOME_OVER_ITEMS, req->items);
+    return take(req, &claims, why);
 }

@@ -40,6 +40,7 @@ struct router_conf {
     uint64_t answer_timeout; /* ns: until we answer = message.timeout.ms of the producers */
     uint64_t drain_timeout;  /* ns: SIGTERM to exit */
     uint64_t drain_delay;    /* ns: readiness off before listeners close */
+    uint64_t replicas;       /* routers that share the tenants' limits */
 };
 
 enum kafka_compression {
@@ -109,7 +110,7 @@ extern const struct option_group conf_options;
 /* Limits for one signal, or for all together. 0 = unlimited. */
 struct rate_conf {
     uint64_t rate;     /* bytes/s after decompression */
-    uint64_t burst;    /* bytes; 0 = 2 s of the rate, never below record.max_bytes */
+    uint64_t burst;    /* bytes; 0 = 2 s of the rate, at least the largest request */
     uint64_t items;    /* items/s; burst 2 s */
     uint64_t requests; /* requests/s; burst 2 s */
 };
@@ -160,6 +161,10 @@ int conf_finish(struct conf *c, const char *file, const struct option_origins *w
 /* The same for a tenant: `id` is what the file's name says, `state` the state folder. */
 int tenant_conf_finish(struct tenant_conf *t, const char *file, const char *id, const char *state,
                        const struct option_origins *where, struct arena *a, struct errbuf *err);
+/* What a tenant's file must keep to because of `c`: a burst holds the largest request. Returns 0 or
+ * -EINVAL. */
+int tenant_conf_fits(const struct tenant_conf *t, const struct conf *c, const char *file,
+                     const struct option_origins *where, struct errbuf *err);
 /* `path` relative to `folder` unless it is absolute; NULL when the arena is spent. */
 const char *conf_path(const char *folder, const char *path, struct arena *a);
 /* The folder part of a file's path: "." when there is none. */

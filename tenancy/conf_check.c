@@ -1,4 +1,4 @@
-#include "tenancy/tenancy.h"
+#include "tenancy/limits.h"
 
 #include "base/address.h"
 
@@ -269,6 +269,34 @@ static int default_database_path(const struct check *c, struct tenant_conf *t)
     snprintf(path, size, "databases/%s.db", t->id);
     t->database.path = path;
     return 0;
+}
+
+static int check_burst(const struct check *c, const char *option, const struct rate_conf *r,
+                       uint64_t largest)
+{
+    char told[32], least[32];
+    if (r->burst == 0 || r->burst >= largest)
+        return 0;
+    option_format_number(OPT_SIZE, r->burst, told, sizeof(told));
+    option_format_number(OPT_SIZE, largest, least, sizeof(least));
+    return fail(c, option,
+                "a burst of %s is smaller than the largest request, %s (the smaller of "
+                "record.max_bytes and router.max_decompressed), which could then hardly ever pass",
+                told, least);
+}
+
+int tenant_conf_fits(const struct tenant_conf *t, const struct conf *conf, const char *file,
+                     const struct option_origins *where, struct errbuf *err)
+{
+    struct check check = {file, where, NULL, err};
+    uint64_t largest = conf_largest_request(conf);
+    int rc = check_burst(&check, "tenant.limits.burst", &t->limits.all, largest);
+    for (int i = 0; rc == 0 && i < SIGNAL_COUNT; i++) {
+        char option[64];
+        snprintf(option, sizeof(option), "tenant.limits.%s.burst", signal_info[i].name);
+        rc = check_burst(&check, option, &t->limits.signal[i], largest);
+    }
+    return rc;
 }
 
 int tenant_conf_finish(struct tenant_conf *t, const char *file, const char *id, const char *state,

@@ -17,8 +17,20 @@ int gathering_note(struct gathering *g, bool refused, const char *text)
     return 0;
 }
 
+/* Reads one entry and holds it to the config. */
+static struct entry *read_entry(const struct source_entry *from, const struct conf *conf,
+                                struct errbuf *why)
+{
+    struct entry *e = entry_parse(from, conf->state, why);
+    if (e == NULL || e->tenant == NULL ||
+        tenant_conf_fits(e->tenant, conf, e->origin, &e->origins, why) == 0)
+        return e;
+    entry_release(e);
+    return NULL;
+}
+
 /* Takes over or reads one entry. */
-static int add(struct gathering *g, const struct source_entry *from, const char *state,
+static int add(struct gathering *g, const struct source_entry *from, const struct conf *conf,
                const struct snapshot *running)
 {
     struct candidate *c = &g->at[g->n];
@@ -26,7 +38,7 @@ static int add(struct gathering *g, const struct source_entry *from, const char 
     c->previous =
         running ? entry_find(running->entries, running->n_entries, from->kind, from->name) : NULL;
     bool same = c->previous && c->previous->version == from->version && from->problem == NULL;
-    c->use = same ? entry_ref(c->previous) : entry_parse(from, state, &why);
+    c->use = same ? entry_ref(c->previous) : read_entry(from, conf, &why);
     if (c->use == NULL && gathering_note(g, true, why.text) < 0)
         return -ENOMEM;
     if (c->use == NULL && c->previous != NULL)
@@ -51,7 +63,7 @@ int gathering_fill(struct gathering *g, struct entry *conf, const struct source_
         return errbuf_set(err, ENOMEM, "out of memory while reading the tenants");
     g->at[g->n++] = (struct candidate){entry_ref(conf), running ? running->entries[0] : NULL};
     for (size_t i = 0; i < list->n; i++)
-        if (add(g, &list->at[i], conf->conf->state, running) < 0)
+        if (add(g, &list->at[i], conf->conf, running) < 0)
             return errbuf_set(err, ENOMEM, "out of memory while reading the tenants");
     qsort(g->at, g->n, sizeof(*g->at), by_order);
     return 0;

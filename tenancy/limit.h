@@ -26,6 +26,9 @@ enum limit_verdict {
  * of it. */
 enum limit_verdict limit_take(struct limit_state *s, const struct limit *l, uint64_t n,
                               uint64_t now_ns, uint64_t max_wait_ns, uint64_t *wait_ns);
+/* How long until `n` units fit; takes nothing. */
+uint64_t limit_wait(const struct limit_state *s, const struct limit *l, uint64_t n,
+                    uint64_t now_ns);
 /* Gives `n` units back (a later limit refused the same request). */
 void limit_return(struct limit_state *s, const struct limit *l, uint64_t n);
 /* Fills the bucket. For a limit whose rate or burst was changed: what was owed at a rate that was

@@ -1,13 +1,13 @@
 #include "tenancy/snapshot.h"
 
 #include "tenancy/key_index.h"
+#include "tenancy/limits.h"
 #include "tenancy/runtime.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BURST_SECONDS  2
 #define DEFAULT_PREFIX "otlp" /* of topics: kafka.prefix */
 
 int entry_order(enum source_kind kind_a, const char *name_a, enum source_kind kind_b,
@@ -33,38 +33,10 @@ struct entry *entry_find(struct entry *const *entries, size_t n, enum source_kin
     return NULL;
 }
 
-static uint64_t seconds_of(uint64_t rate)
-{
-    return rate > UINT64_MAX / BURST_SECONDS ? UINT64_MAX : rate * BURST_SECONDS;
-}
-
-static struct tenant_limits limits_of(const struct rate_conf *r, uint64_t largest_record)
-{
-    uint64_t burst = r->burst ? r->burst : seconds_of(r->rate);
-    if (burst < largest_record)
-        burst = largest_record;
-    return (struct tenant_limits){
-        .bytes = {r->rate, burst},
-        .items = {r->items, seconds_of(r->items)},
-        .requests = {r->requests, seconds_of(r->requests)},
-    };
-}
-
-static void reset_changed(struct limit_state *s, const struct limit *now,
-                          const struct limit *before)
-{
-    if (now->rate != before->rate || now->burst != before->burst)
-        limit_reset(s);
-}
-
 static void reset_changed_limits(const struct tenant *t, const struct tenant *before)
 {
-    for (int i = 0; i < LIMIT_SCOPE_COUNT; i++) {
-        struct tenant_limit_states *s = &t->runtime->limits[i];
-        reset_changed(&s->bytes, &t->limits[i].bytes, &before->limits[i].bytes);
-        reset_changed(&s->items, &t->limits[i].items, &before->limits[i].items);
-        reset_changed(&s->requests, &t->limits[i].requests, &before->limits[i].requests);
-    }
+    for (int i = 0; i < LIMIT_SCOPE_COUNT; i++)
+        limits_reset_changed(&t->runtime->limits[i], &t->limits[i], &before->limits[i]);
 }
 
 static const char *join(struct arena *a, const char *prefix, const char *id, const char *suffix)
@@ -109,8 +81,8 @@ static bool fill_tenant(struct snapshot *s, struct tenant *t, struct entry *e)
     t->keys = keys ? keys->keys : NULL;
     t->n_keys = keys ? keys->n_keys : 0;
     for (int i = 0; i < SIGNAL_COUNT; i++)
-        t->limits[i] = limits_of(&l->signal[i], s->conf->record.max_bytes);
-    t->limits[SIGNAL_COUNT] = limits_of(&l->all, s->conf->record.max_bytes);
+        t->limits[i] = limits_of(&l->signal[i], s->conf);
+    t->limits[SIGNAL_COUNT] = limits_of(&l->all, s->conf);
     t->runtime = tenant_runtime(t->id);
     return t->runtime != NULL && name_topics(s, t);
 }

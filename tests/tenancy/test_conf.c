@@ -1,4 +1,4 @@
-#include "tenancy/tenancy.h"
+#include "tenancy/limits.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -24,6 +24,76 @@ static int read_tenant(const char *text, struct tenant_file *f, struct arena *a,
     return rc ? rc
               : tenant_conf_finish(&f->tenant, "t.d/acme.conf", "acme", "/var/state", &where, a,
                                    err);
+}
+
+static void test_a_burst_holds_the_largest_request(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *conf, *limits, *says; /* "" = fits */
+    } rows[] = {
+        {"", "", ""},
+        {"", "burst = \"10MB\";", ""},
+        {"", "rate = \"1KB/s\";", ""},
+        {"", "rate = \"1MB/s\";\nburst = \"9999999\";",
+         "t.d/acme.conf:2: tenant.limits.burst: a burst of 9999999B is smaller than the largest "
+         "request, 10MB (the smaller of record.max_bytes and router.max_decompressed), which could "
+         "then hardly ever pass"},
+        {"", "\n\nlogs = { burst = \"1MB\"; };",
+         "t.d/acme.conf:3: tenant.limits.logs.burst: a burst"},
+        {"router = { max_decompressed = \"1MB\"; };", "burst = \"1MB\";", ""},
+        {"record = { max_bytes = \"64KiB\"; };", "burst = \"64KiB\";", ""},
+        {"record = { max_bytes = \"11MB\"; };", "burst = \"10MB\";", "largest request, 11MB"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena a = ARENA_INIT;
+        struct errbuf err = ERRBUF_INIT;
+        struct option_origins where = {&a, NULL};
+        struct conf c;
+        struct tenant_file f = {0};
+        char text[512];
+        snprintf(text, sizeof(text), "tenant: { id = \"acme\"; limits = { %s }; };",
+                 rows[i].limits);
+        assert_int_equal(read_conf(rows[i].conf, &c, &a, &err), 0);
+        assert_int_equal(
+            option_read_text(&tenant_options, "t.d/acme.conf", text, &f, &a, &where, &err), 0);
+        int rc = tenant_conf_fits(&f.tenant, &c, "t.d/acme.conf", &where, &err);
+        bool fits = rows[i].says[0] == 0;
+        if ((rc == 0) != fits || (!fits && strstr(err.text, rows[i].says) == NULL))
+            fail_msg("%s: %d %s", rows[i].limits, rc, err.text);
+        arena_release(&a);
+    }
+}
+
+/* What one of N routers lets through: its part, though never less than the largest request. */
+static void test_limits_are_shared_by_replicas(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t replicas;
+        struct rate_conf asked;
+        struct tenant_limits one;
+    } rows[] = {
+        {1, {.rate = 0}, {{0, 10000000}, {0, 0}, {0, 0}}},
+        {1, {20000000, 50000000, 10, 5}, {{20000000, 50000000}, {10, 20}, {5, 10}}},
+        {4, {20000000, 48000000, 10, 5}, {{5000000, 12000000}, {2, 4}, {1, 2}}},
+        {4, {20000000, 0, 0, 0}, {{5000000, 10000000}, {0, 0}, {0, 0}}},
+        {5, {20000000, 20000000, 0, 0}, {{4000000, 10000000}, {0, 0}, {0, 0}}},
+        {1000, {500, 0, 10, 5}, {{1, 10000000}, {1, 2}, {1, 2}}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena a = ARENA_INIT;
+        struct errbuf err = ERRBUF_INIT;
+        struct conf c;
+        assert_int_equal(read_conf("", &c, &a, &err), 0);
+        c.router.replicas = rows[i].replicas;
+        struct tenant_limits found = limits_of(&rows[i].asked, &c);
+        if (memcmp(&found, &rows[i].one, sizeof(found)) != 0)
+            fail_msg("row %zu: %llu/s burst %llu, %llu items/s, %llu requests/s", i,
+                     (unsigned long long)found.bytes.rate, (unsigned long long)found.bytes.burst,
+                     (unsigned long long)found.items.rate, (unsigned long long)found.requests.rate);
+        arena_release(&a);
+    }
 }
 
 static void test_tables(void **state)
@@ -222,6 +292,8 @@ static void test_tenant_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_burst_holds_the_largest_request),
+        cmocka_unit_test(test_limits_are_shared_by_replicas),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_a_tenants_limits),
