@@ -34,6 +34,11 @@ struct progress {
     struct totals totals;
 };
 
+/* How much of what a partition held recently was dead-lettered (consumer/breaker.h). */
+struct breaker {
+    uint64_t seen, dead; /* records */
+};
+
 enum record_fate {
     RECORD_GOOD,
     RECORD_REFUSED, /* the database refused it for its data in the last write: will be tried again
@@ -63,6 +68,9 @@ struct batch_unit {
     int64_t next;           /* after this batch */
     uint64_t lost;          /* offsets skipped before a record of this batch: they are gone */
     bool fenced;            /* write() found another writer: nothing of this unit was written */
+    struct breaker breaker; /* before this batch */
+    uint64_t seen, dead;    /* in this batch, as breaker_judge counted them */
+    bool stopped;           /* too many of them are dead: the unit is to stop */
 };
 
 struct batch {

@@ -41,8 +41,10 @@ bool progress_from_metadata(const char *text, struct progress *p)
 
 static void units_free(struct session *s)
 {
-    for (size_t i = 0; i < s->n_units; i++)
+    for (size_t i = 0; i < s->n_units; i++) {
         free(s->units[i].topic);
+        free(s->units[i].told.at);
+    }
     free(s->units);
     s->units = NULL;
     s->n_units = 0;

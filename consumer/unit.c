@@ -3,10 +3,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <stdlib.h>
+
 #define DOUBTS_TO_CONCLUDE 3
 #define DOUBT_PAUSE_NS                                                                             \
     (700 * NS_PER_MS) /* a leader that has just started may not know its end yet */
 #define VERIFY_PATIENCE_NS (2 * NS_PER_S)
+#define FIRST_LOOK_NS      (5 * NS_PER_S)
+#define LONGEST_LOOK_NS    (60 * NS_PER_S)
 
 const char *const unit_state_name[UNIT_STATE_COUNT] = {
 #define ROW(id, name) name,
@@ -35,6 +39,7 @@ void unit_loaded(struct unit *u, const struct progress *p)
 
 void unit_regenerated(struct unit *u, const struct progress *p)
 {
+    u->told.n = 0;
     unit_loaded(u, p);
     log_event(
         LOG_WARN,
@@ -195,4 +200,55 @@ void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns)
 int64_t unit_fetch_offset(const struct unit *u)
 {
     return u->read_next == UNIT_READ_ANY ? RD_KAFKA_OFFSET_BEGINNING : u->read_next;
+}
+
+void unit_stop(struct unit *u, uint64_t now_ns)
+{
+    u->state = UNIT_PARKED;
+    u->stopped = true;
+    u->parked_since = u->writing_since;
+    u->writing_since = u->open_since = 0;
+    u->look_pause_ns = u->look_pause_ns ? 2 * u->look_pause_ns : FIRST_LOOK_NS;
+    if (u->look_pause_ns > LONGEST_LOOK_NS)
+        u->look_pause_ns = LONGEST_LOOK_NS;
+    u->look_again_ns = now_ns + u->look_pause_ns;
+}
+
+bool unit_looks_again(const struct unit *u, uint64_t now_ns)
+{
+    return u->stopped && u->state == UNIT_PARKED && now_ns >= u->look_again_ns;
+}
+
+bool unit_written(struct unit *u)
+{
+    bool was = u->stopped;
+    u->stopped = false;
+    u->look_pause_ns = 0;
+    u->told.n = 0;
+    return was;
+}
+
+/* Without memory it is not noted: the letter is sent again and counts once. */
+void unit_tell(struct unit *u, int64_t offset)
+{
+    if (u->told.n > 0 && offset <= u->told.at[u->told.n - 1])
+        return; /* they come in order, from the unit's progress on */
+    int64_t *at = realloc(u->told.at, (u->told.n + 1) * sizeof(*at));
+    if (at == NULL)
+        return;
+    u->told.at = at;
+    at[u->told.n++] = offset;
+}
+
+bool unit_told(const struct unit *u, int64_t offset)
+{
+    size_t from = 0, to = u->told.n;
+    while (from < to) {
+        size_t mid = from + (to - from) / 2;
+        if (u->told.at[mid] < offset)
+            from = mid + 1;
+        else
+            to = mid;
+    }
+    return from < u->told.n && u->told.at[from] == offset;
 }

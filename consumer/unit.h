@@ -18,7 +18,7 @@
     ROW(REGENERATING, "regenerating")                                                              \
     /* records go into batches */                                                                  \
     ROW(RUNNING, "running")                                                                        \
-    /* a record of a newer contract version stands here: a person must upgrade the worker */       \
+    /* not read: a record of a newer contract version stands here, or the breaker stopped it */    \
     ROW(PARKED, "parked")
 
 enum unit_state {
@@ -44,6 +44,13 @@ struct unit {
     uint64_t doubt_due_ns;    /* when to ask for the log's bounds; 0 = not set */
     int64_t end;              /* of the log, when it was asked for last; 0 = never */
     int64_t gap_seen;         /* a gap in front of this offset was seen once; 0 = none */
+    struct breaker breaker;
+    bool stopped; /* by the breaker, until records of it are written again */
+    uint64_t look_again_ns, look_pause_ns; /* when a stopped unit is read again */
+    struct { /* records whose dead letters are in the DLQ already, though not yet passed by */
+        int64_t *at;
+        size_t n;
+    } told;
     /* Kafka time (ms) of the oldest record being written, collected, or parked at; 0 = none */
     int64_t writing_since, open_since, parked_since;
 };
@@ -73,6 +80,17 @@ bool unit_wants_watermarks(struct unit *u, uint64_t now_ns);
 void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns);
 /* They were asked for without an answer: later again. */
 void unit_watermarks_unknown(struct unit *u, uint64_t now_ns);
+/* The breaker stopped it: it is parked, and read again from its progress after a pause, which grows
+ * with each time. */
+void unit_stop(struct unit *u, uint64_t now_ns);
+/* Whether that pause is over. */
+bool unit_looks_again(const struct unit *u, uint64_t now_ns);
+/* Records of it stand in the database: it goes on, if it was stopped. True when it was. */
+bool unit_written(struct unit *u);
+/* A dead letter of this offset is confirmed, or is it? Of a stopped unit, so that each look at it
+ * does not send its letters again. */
+void unit_tell(struct unit *u, int64_t offset);
+bool unit_told(const struct unit *u, int64_t offset);
 /* The offset to fetch from: RD_KAFKA_OFFSET_BEGINNING or a number. */
 int64_t unit_fetch_offset(const struct unit *u);
 

@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "consumer/breaker.h"
 #include "consumer/collect.h"
 #include "consumer/worker_status.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +45,7 @@ struct worker {
     uint64_t writing_memory;   /* of the batch that the writer has */
     uint64_t stop_due_ns;      /* when a stop no longer waits; 0 = no stop was asked for yet */
     uint64_t stalled_since_ns; /* no record may be taken since then; 0 = they may */
-    const char *problem;       /* what a unit is parked for, else "" */
+    char problem[512];         /* what a unit is parked for, else "" */
 };
 
 static volatile sig_atomic_t stop_asked;
@@ -107,6 +109,7 @@ static void submit_batch(struct worker *w)
         struct batch_unit *bu = &w->open->units[i];
         struct unit *u = session_unit(&w->session, bu->topic, bu->partition);
         bu->before = u->progress;
+        bu->breaker = u->breaker;
         u->writing_since = u->open_since;
         u->open_since = 0;
     }
@@ -135,6 +138,44 @@ static void submit_units(struct worker *w, enum writer_job_kind kind, enum unit_
         writer_job_free(job);
 }
 
+static void unit_went_on(struct worker *w, struct unit *u, const struct batch_unit *bu)
+{
+    breaker_count(&u->breaker, bu->seen, bu->dead);
+    if (unit_written(u))
+        log_event(LOG_INFO, "the partition goes on", log_str("tenant", w->tenant->id),
+                  log_str("topic", u->topic), log_i64("partition", u->partition));
+}
+
+static void stop_unit(struct worker *w, struct unit *u, const struct batch *b, uint32_t unit)
+{
+    const struct batch_unit *bu = &b->units[unit];
+    const struct batch_record *first = breaker_first_dead(b, unit);
+    for (size_t i = 0; i < b->n_records; i++)
+        if (b->records[i].unit == unit && b->records[i].dlq_confirmed)
+            unit_tell(u, b->records[i].offset);
+    unit_stop(u, clock_mono_ns());
+    snprintf(w->problem, sizeof(w->problem),
+             "%s, partition %" PRId32 ": %" PRIu64 " of %" PRIu64 " records would become dead "
+             "letters, the first at offset %" PRId64 " (%s: %.200s); mend that, or raise "
+             "retry.max_dead to let them go to the DLQ",
+             u->topic, u->partition, bu->breaker.dead + bu->dead, bu->breaker.seen + bu->seen,
+             first->offset, first->error_code, first->error_text);
+    log_repeated(LOG_ERROR,
+                 "a partition is parked: too many of its records would become dead letters; its "
+                 "data stays in Kafka, it is tried again within a minute",
+                 u->topic, log_str("tenant", w->tenant->id), log_str("topic", u->topic),
+                 log_i64("partition", u->partition), log_str("reason", w->problem));
+}
+
+static void stopped_by_breaker(struct worker *w, const struct batch *b)
+{
+    for (uint32_t i = 0; i < b->n_units; i++) {
+        struct unit *u = session_unit(&w->session, b->units[i].topic, b->units[i].partition);
+        if (u != NULL && b->units[i].stopped && u->state != UNIT_LOADING)
+            stop_unit(w, u, b, i);
+    }
+}
+
 static void written(struct worker *w, struct writer_job *job)
 {
     struct batch *b = job->batch;
@@ -146,6 +187,7 @@ static void written(struct worker *w, struct writer_job *job)
             continue;
         u->progress = b->units[i].before;
         u->writing_since = 0;
+        unit_went_on(w, u, &b->units[i]);
         moved[n++] = u;
         if (n == sizeof(moved) / sizeof(moved[0]) || i + 1 == b->n_units) {
             session_commit(&w->session, moved, n);
@@ -179,6 +221,8 @@ static void job_done(struct worker *w, struct writer_job *job)
             written(w, job);
         } else {
             w->reload = true;
+            if (job->result == WRITER_STOPPED)
+                stopped_by_breaker(w, job->batch);
             if (job->result == WRITER_FENCED)
                 log_event(
                     LOG_WARN,
@@ -234,7 +278,8 @@ static void reload_units(struct worker *w)
     drop_open(w);
     w->reload = w->recheck = false;
     for (size_t i = 0; i < w->session.n_units; i++)
-        w->session.units[i].state = UNIT_LOADING;
+        if (!(w->session.units[i].stopped && w->session.units[i].state == UNIT_PARKED))
+            w->session.units[i].state = UNIT_LOADING;
     if (w->session.n_units > 0) /* else it would be taken for the answer to a rebalance */
         session_place(&w->session);
 }
@@ -273,6 +318,21 @@ static size_t units_in(const struct worker *w, enum unit_state state)
     for (size_t i = 0; i < w->session.n_units; i++)
         n += w->session.units[i].state == state;
     return n;
+}
+
+static void look_at_stopped(struct worker *w)
+{
+    for (size_t i = 0; i < w->session.n_units; i++)
+        if (unit_looks_again(&w->session.units[i], clock_mono_ns()))
+            w->session.units[i].state = UNIT_LOADING;
+}
+
+static bool some_parked(const struct worker *w)
+{
+    bool parked = false;
+    for (size_t i = 0; i < w->session.n_units; i++)
+        parked |= w->session.units[i].stopped || w->session.units[i].state == UNIT_PARKED;
+    return parked;
 }
 
 static void place_if_wanted(struct worker *w)
@@ -315,7 +375,8 @@ static void park(struct worker *w, struct unit *u, const rd_kafka_message_t *m)
     u->state = UNIT_PARKED;
     u->parked_since = rd_kafka_message_timestamp(m, NULL);
     u->restart = true; /* so that it is no longer fetched */
-    w->problem = "a record of a newer contract version stands in a topic: upgrade this worker";
+    snprintf(w->problem, sizeof(w->problem),
+             "a record of a newer contract version stands in a topic: upgrade this worker");
     log_event(LOG_ERROR,
               "a record of a newer contract version stands in the topic: this partition is parked; "
               "upgrade "
@@ -326,7 +387,8 @@ static void park(struct worker *w, struct unit *u, const rd_kafka_message_t *m)
 
 static void taken(struct worker *w, struct unit *u)
 {
-    const struct batch_record *r = &w->open->records[w->open->n_records - 1];
+    struct batch_record *r = &w->open->records[w->open->n_records - 1];
+    r->dlq_confirmed = unit_told(u, r->offset);
     w->open->units[r->unit].lost += u->lost;
     u->lost = 0;
     if (u->open_since == 0)
@@ -445,7 +507,7 @@ static enum worker_state state_now(const struct worker *w, const struct writer_v
 {
     if (stop_asked)
         return WORKER_STOPPING;
-    if (view->phase == WRITER_PARKED || units_in(w, UNIT_PARKED) > 0)
+    if (view->phase == WRITER_PARKED || some_parked(w))
         return WORKER_PARKED;
     if (view->phase == WRITER_RETRYING)
         return WORKER_RETRYING;
@@ -473,9 +535,9 @@ static void tell_status(struct worker *w, bool now)
     struct worker_report r = {
         .tenant = w->tenant->id,
         .state = state,
-        .reason = view.reason[0]             ? view.reason
-                  : units_in(w, UNIT_PARKED) ? w->problem
-                                             : "",
+        .reason = view.reason[0]   ? view.reason
+                  : some_parked(w) ? w->problem
+                                   : "",
         .batches = w->batches,
         .memory = batch_memory(w->open) + w->writing_memory,
         .session = &w->session,
@@ -510,6 +572,7 @@ static void turn(struct worker *w)
             submit_batch(w);
     }
     look_at_doubts(w);
+    look_at_stopped(w);
     place_if_wanted(w);
     take_records(w);
     tell_status(w, false);
@@ -632,7 +695,7 @@ int worker_run(const char *config_file, const char *tenant, const char *brokers,
                const char *instance)
 {
     struct errbuf err = ERRBUF_INIT;
-    struct worker w = {.instance = instance, .problem = ""};
+    struct worker w = {.instance = instance};
     handle_signals();
     struct tenancy *tenancy = tenancy_open(config_file, tenant, &err);
     if (tenancy == NULL) {

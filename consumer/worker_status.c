@@ -51,8 +51,9 @@ static void unit_json(struct buf *out, const struct unit *u, struct unit_lag lag
                ",\"generation\":%" PRIu32 ",\"next\":%" PRId64 ",\"written_items\":%" PRIu64
                ",\"dropped_items\":%" PRIu64 ",\"dlq_records\":%" PRIu64
                ",\"lost_records\":%" PRIu64,
-               u->partition, unit_state_name[u->state], u->progress.source, u->progress.generation,
-               u->progress.next, t->items, t->dropped, t->dlq_records, t->lost_records);
+               u->partition, unit_state_name[u->stopped ? UNIT_PARKED : u->state],
+               u->progress.source, u->progress.generation, u->progress.next, t->items, t->dropped,
+               t->dlq_records, t->lost_records);
     if (lag.records >= 0)
         buf_printf(out, ",\"lag_records\":%" PRId64, lag.records);
     if (lag.seconds >= 0)
@@ -87,6 +88,7 @@ static void report_json(struct buf *out, const struct worker_report *r, uint64_t
     ROW("tenantry_consumer_dropped_items_total", (double)totals->dropped)                          \
     ROW("tenantry_consumer_dead_letters_total", (double)totals->dlq_records)                       \
     ROW("tenantry_consumer_lost_records_total", (double)totals->lost_records)                      \
+    ROW("tenantry_consumer_parked", u->stopped || u->state == UNIT_PARKED)                         \
     ROW("tenantry_consumer_next_offset", (double)u->progress.next)                                 \
     ROW("tenantry_consumer_lag_records", (double)lag.records)                                      \
     ROW("tenantry_consumer_lag_seconds", lag.seconds)

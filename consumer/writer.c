@@ -4,6 +4,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "consumer/backoff.h"
+#include "consumer/breaker.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -141,16 +142,26 @@ static enum export_result attempt(struct writer *w, struct writer_job *job, stru
     return job->kind == JOB_WRITE ? write_once(w, job->batch, err) : load_units(w, job, err);
 }
 
+/* Before anything of it goes to the DLQ. */
+static bool must_stop(const struct writer *w, struct writer_job *job)
+{
+    return job->kind == JOB_WRITE && breaker_judge(job->batch, w->tenant->conf->retry.max_dead);
+}
+
 static enum writer_result run_job(struct writer *w, struct writer_job *job)
 {
     struct backoff backoff = {FIRST_RETRY_NS, w->tenant->conf->retry.backoff_max, 0};
     for (;;) {
         struct errbuf err = ERRBUF_INIT;
+        if (must_stop(w, job))
+            return WRITER_STOPPED;
         enum export_result rc = attempt(w, job, &err);
         if (rc == EXPORT_OK)
             return WRITER_DONE;
         if (rc == EXPORT_FENCED)
             return WRITER_FENCED;
+        if (rc == EXPORT_DATA && must_stop(w, job))
+            return WRITER_STOPPED;
         if (rc == EXPORT_DATA && some_became_dead(w, job->batch))
             continue;
         if (!wait_to_retry(w, rc, &backoff, &err))

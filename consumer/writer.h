@@ -18,6 +18,8 @@ enum writer_job_kind { JOB_LOAD, JOB_GENERATION, JOB_WRITE };
 enum writer_result {
     WRITER_DONE,
     WRITER_FENCED,    /* JOB_WRITE: units with .fenced belong to another writer now */
+    WRITER_STOPPED,   /* JOB_WRITE: nothing was written, units with .stopped have too many dead
+                         records; the first of them says why */
     WRITER_CANCELLED, /* nothing of the job was done, or it cannot be said: load again before going
                          on */
 };

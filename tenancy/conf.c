@@ -272,6 +272,11 @@ static const struct option retry_rows[] = {
     OPTION_UINT(struct retry_conf, attempts, "attempts", "5", "1", "1000", 0,
                 "Attempts at a record that is refused for its data, before it becomes a dead "
                 "letter. Outages are retried for ever."),
+    OPTION_UINT(
+        struct retry_conf, max_dead, "max_dead", "100", "0", "1000000000000", 0,
+        "Records of a partition that may become dead letters because the database refuses "
+        "them or a ceiling is too low: so many of the last 10,000 or more, or 1 % of them if "
+        "that is more. Beyond, the partition stops and its data stays in Kafka."),
     OPTION_DURATION(struct retry_conf, backoff_max, "backoff_max", "30s", "10ms", "1h", 0,
                     "Longest pause between two attempts."),
     OPTION_END,

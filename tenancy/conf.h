@@ -136,6 +136,7 @@ struct database_conf {
 
 struct retry_conf {
     uint64_t attempts;    /* of a record refused for its data, before it is dead-lettered */
+    uint64_t max_dead;    /* recent dead letters of a partition beyond which it stops */
     uint64_t backoff_max; /* ns */
 };
 

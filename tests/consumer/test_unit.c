@@ -245,6 +245,50 @@ static void test_a_stale_record_is_not_taken_for_the_first(void **state)
     });
 }
 
+static void test_a_stopped_unit_is_looked_at_again(void **state)
+{
+    (void)state;
+    struct unit u = {.state = UNIT_RUNNING, .writing_since = 77};
+    uint64_t now = 100 * NS_PER_S, pause = 0;
+    for (int i = 0; i < 8; i++) {
+        u.writing_since = 77;
+        unit_stop(&u, now);
+        assert_int_equal(u.state, UNIT_PARKED);
+        assert_int_equal(u.parked_since, 77);
+        assert_true(u.look_pause_ns >= pause && u.look_pause_ns <= 60 * NS_PER_S);
+        pause = u.look_pause_ns;
+        assert_false(unit_looks_again(&u, now));
+        now += pause;
+        assert_true(unit_looks_again(&u, now));
+        u.state = UNIT_LOADING;
+        assert_false(unit_looks_again(&u, now));
+    }
+    assert_int_equal(pause, 60 * NS_PER_S);
+    unit_loaded(&u, &(struct progress){.known = true, .next = 10});
+    assert_true(u.stopped); /* until something of it is written */
+    assert_true(unit_written(&u));
+    assert_false(u.stopped);
+    assert_false(unit_written(&u));
+    unit_stop(&u, now);
+    assert_int_equal(u.look_pause_ns, 5 * NS_PER_S);
+}
+
+static void test_letters_that_were_told_are_known(void **state)
+{
+    (void)state;
+    struct unit u = {0};
+    assert_false(unit_told(&u, 0));
+    for (int64_t offset = 10; offset < 40; offset += 3)
+        unit_tell(&u, offset);
+    unit_tell(&u, 10); /* told again after another look */
+    assert_int_equal(u.told.n, 10);
+    for (int64_t offset = 0; offset < 50; offset++)
+        assert_int_equal(unit_told(&u, offset), offset >= 10 && offset < 40 && offset % 3 == 1);
+    unit_regenerated(&u, &(struct progress){.generation = 2});
+    assert_false(unit_told(&u, 10)); /* other records stand there now */
+    free(u.told.at);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +303,8 @@ int main(void)
         cmocka_unit_test(test_a_log_that_ends_just_before_the_record_to_compare_with),
         cmocka_unit_test(test_watermarks_are_wanted_when_nothing_comes),
         cmocka_unit_test(test_a_stale_record_is_not_taken_for_the_first),
+        cmocka_unit_test(test_a_stopped_unit_is_looked_at_again),
+        cmocka_unit_test(test_letters_that_were_told_are_known),
     };
     return cmocka_run_group_tests_name("unit", tests, NULL, NULL);
 }

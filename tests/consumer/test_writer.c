@@ -78,7 +78,8 @@ int dlq_send(struct dlq *d, struct batch *b, bool (*cancelled)(void *arg), void 
 static const struct exporter_ops ops = {
     .prepare = fake_prepare, .load = fake_load, .write = fake_write};
 static struct exporter exporter = {&ops};
-static const struct tenant_conf conf = {.retry = {.attempts = 3, .backoff_max = NS_PER_MS}};
+static const struct tenant_conf conf = {
+    .retry = {.attempts = 3, .max_dead = 2, .backoff_max = NS_PER_MS}};
 static const struct tenant tenant = {.id = "acme", .conf = &conf};
 
 static struct writer *start(const enum export_result *answers, size_t n, unsigned refuses)
@@ -134,6 +135,7 @@ static void wait_phase(struct writer *w, enum writer_phase phase)
 struct small_batch {
     struct batch b;
     struct batch_record records[RECORDS];
+    struct batch_unit unit;
 };
 
 static struct batch *small_batch(struct small_batch *s)
@@ -141,6 +143,10 @@ static struct batch *small_batch(struct small_batch *s)
     *s = (struct small_batch){0};
     s->b.records = s->records;
     s->b.n_records = RECORDS;
+    s->b.units = &s->unit;
+    s->b.n_units = 1;
+    for (int i = 0; i < RECORDS; i++)
+        s->records[i].error_class = "data";
     return &s->b;
 }
 
@@ -233,6 +239,25 @@ static void test_waiting_for_the_dlq_can_be_cancelled(void **state)
     writer_free(w);
 }
 
+static void test_too_many_refused_records_stop_the_unit(void **state)
+{
+    (void)state;
+    struct small_batch s;
+    struct writer *w = START(7, EXPORT_DATA);
+    submit(w, small_batch(&s));
+    assert_int_equal(result(w), WRITER_STOPPED);
+    assert_true(s.unit.stopped);
+    assert_int_equal(far_side.asked, 1); /* no further attempts, and nothing in the DLQ */
+    assert_int_equal(far_side.dlq_sends, 0);
+    small_batch(&s)->units[0].breaker = (struct breaker){10, 1};
+    s.records[0].fate = s.records[1].fate = RECORD_DEAD;
+    submit(w, &s.b);
+    assert_int_equal(result(w), WRITER_STOPPED);
+    assert_int_equal(far_side.asked, 1); /* the database was not asked */
+    assert_int_equal(far_side.dlq_sends, 0);
+    writer_free(w);
+}
+
 static void test_a_fenced_write_ends(void **state)
 {
     (void)state;
@@ -284,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_a_record_that_gets_in_later_lives),
         cmocka_unit_test(test_nothing_is_written_before_the_dlq_has_acknowledged),
         cmocka_unit_test(test_waiting_for_the_dlq_can_be_cancelled),
+        cmocka_unit_test(test_too_many_refused_records_stop_the_unit),
         cmocka_unit_test(test_a_fenced_write_ends),
         cmocka_unit_test(test_progress_is_loaded_and_the_next_job_follows),
         cmocka_unit_test(test_freed_in_the_middle_of_a_job),

@@ -136,7 +136,7 @@ def test_a_newer_contract_parks_its_partition_alone(site, unique):
 
 
 def test_rows_that_the_database_refuses(site, unique):
-    """A rule of the tenant's own: its records are tried retry.attempts times, the others are written."""
+    """A rule of the tenant's own, that few break: their records are tried retry.attempts times, the others are written."""
     tenant = site.tenant(unique, text='retry: { attempts = 3; backoff_max = "100ms"; };')
     worker = tenant.start()
     tenant.send(1)
@@ -154,6 +154,65 @@ def test_rows_that_the_database_refuses(site, unique):
     until(lambda: tenant.progress()["dlq_records"] == 3, 30, lambda: tenant.progress())
     assert reasons(tenant) == {("data", "SQLITE_CONSTRAINT"): 3}
     assert {r.header("tenantry.attempts") for r in dead(tenant)} == {b"3"}
+    assert worker.alive and tenant.books() == []
+
+
+NO_BAD = (
+    "CREATE TRIGGER no_bad BEFORE INSERT ON otel_logs WHEN NEW.Body LIKE 'bad%'"
+    " BEGIN SELECT RAISE(ABORT, 'no bad bodies'); END"
+)
+
+
+def refuse_bad(tenant):
+    """The operator adds a rule to the table, and 300 records break it; their rows' names."""
+    tenant.send(1, partition=0)
+    tenant.send(1, partition=1)
+    tenant.wait_exact()
+    tenant.change(NO_BAD)
+    names = [f"bad-{tenant.name}-{i}" for i in range(300)]
+    values = [otlp_build.logs_request([otlp_build.log(n)]).SerializeToString() for n in names]
+    tenant.site.client.produce_all(tenant.topic(), values, headers=tenant.headers(1), partition=0)
+    return names
+
+
+def test_a_rule_on_the_table_does_not_drain_the_topic_into_the_dlq(site, unique):
+    """DESIGN 6, the circuit breaker: the partition stops, the others go on, and it goes on by itself."""
+    tenant = site.tenant(unique, text='retry: { attempts = 2; backoff_max = "100ms"; };')
+    worker = tenant.start()
+    bad = refuse_bad(tenant)
+    until(lambda: tenant.state() == "parked", 60, lambda: tenant.status())
+    reason = tenant.status()["reason"]
+    assert f"{tenant.topic()}, partition 0" in reason and "retry.max_dead" in reason
+    assert "no bad bodies" in reason or "SQLITE_CONSTRAINT" in reason
+    tenant.send(5, partition=1)  # not stopped
+    tenant.wait_exact()
+    until(lambda: tenant.lag_records() > 0, 30, lambda: f"what waits is lag: {tenant.status()}")
+    assert len(dead(tenant)) <= 100 and "too many of its records would become dead letters" in worker.output()
+    metrics = (site.folder / f"state/run/consumer-{unique}.prom").read_text()
+    assert f'tenantry_consumer_parked{{tenant="{unique}",signal="logs",partition="0"}} 1' in metrics
+    tenant.change("DROP TRIGGER no_bad")
+    tenant.sent.update(bad)
+    for letter in dead(tenant):  # a few were one by one before there were too many
+        tenant.sent.subtract(otlp_build.bodies(letter.value))
+    tenant.wait_exact(120)
+    until(lambda: tenant.state() == "running", 30, lambda: tenant.status())
+    until(lambda: "the partition goes on" in worker.output(), 10, "the log line")
+    assert worker.alive and tenant.books() == []
+
+
+def test_raising_max_dead_lets_them_go_to_the_dlq(site, unique):
+    tenant = site.tenant(unique, text='retry: { attempts = 1; max_dead = 0; backoff_max = "100ms"; };')
+    worker = tenant.start()
+    bad = refuse_bad(tenant)
+    until(lambda: tenant.state() == "parked", 60, lambda: tenant.status())
+    assert dead(tenant) == [] and tenant.progress()["dlq_records"] == 0
+    assert worker.terminate(30) == 0
+    tenant.configure("retry: { attempts = 1; max_dead = 1000; };")
+    worker = tenant.start()
+    until(lambda: tenant.progress()["dlq_records"] == len(bad), 60, lambda: tenant.progress())
+    tenant.send(3, partition=0)
+    tenant.wait_exact()
+    until(lambda: tenant.state() == "running", 30, lambda: tenant.status())
     assert worker.alive and tenant.books() == []
 
 

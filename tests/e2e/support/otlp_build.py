@@ -279,3 +279,14 @@ def metrics_request(items, res=None, sc=None, schema="", scope_schema=""):
         resource=res or resource(), scope_metrics=[inner], schema_url=schema
     )
     return ExportMetricsServiceRequest(resource_metrics=[outer])
+
+
+def bodies(request):
+    """The bodies of the log records of a serialized request."""
+    parsed = ExportLogsServiceRequest.FromString(request)
+    return [
+        record.body.string_value
+        for resource in parsed.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]

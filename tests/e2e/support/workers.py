@@ -51,10 +51,14 @@ class Tenant:
         self.site, self.name, self.partitions = site, name, partitions
         self.sent = collections.Counter()
         self.serial = 0
-        (site.folder / "tenants.d" / f"{name}.conf").write_text(
-            f'tenant: {{ id = "{name}"; database: {{ path = "databases/{name}/rows.db"; }}; {text} }};\n'
-        )
+        self.configure(text)
         self.make_topics()
+
+    def configure(self, text):
+        """Writes its file; a worker reads it at its start."""
+        (self.site.folder / "tenants.d" / f"{self.name}.conf").write_text(
+            f'tenant: {{ id = "{self.name}"; database: {{ path = "databases/{self.name}/rows.db"; }}; {text} }};\n'
+        )
 
     # -- Kafka
 
