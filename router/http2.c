@@ -4,6 +4,7 @@
 #include "router/guards.h"
 #include "router/router.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -14,6 +15,11 @@
  * acknowledgements) has to take them, or they would pile up. */
 #define QUEUED_FRAMES            1000
 #define QUEUED_FRAMES_PER_STREAM 4
+
+/* nghttp2 ends the connection when a stream goes above the number that was announced; the rule is
+ * to refuse the stream alone (R47). So it is told so many times the number (see announce_streams),
+ * and on_begin_headers refuses; who sends even more at once floods. */
+#define STREAMS_OF_NGHTTP2 2
 
 static struct http2_stream *stream_of(struct http2 *h, int32_t id)
 {
@@ -70,8 +76,10 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     switch (hd->type) {
     case NGHTTP2_DATA:
         return brings_little(hd) ? guarded(h, HTTP2_GUARD_CONTROL) : 0;
-    case NGHTTP2_HEADERS: /* refused ones and trailers; a request makes up for its own */
     case NGHTTP2_PING:
+        h->pinged = guarded(h, HTTP2_GUARD_CONTROL) != 0;
+        return h->pinged ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
+    case NGHTTP2_HEADERS: /* refused ones and trailers; a request makes up for its own */
     case NGHTTP2_SETTINGS:
     case NGHTTP2_PRIORITY:
     case NGHTTP2_RST_STREAM:
@@ -89,6 +97,9 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     conn_set_timer(h->c, conn_conf(h->c)->header_timeout);
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
+    if (h->n_streams >= conn_conf(h->c)->max_streams) /* its headers are read for HPACK's sake */
+        return nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+                                         NGHTTP2_REFUSED_STREAM);
     struct http2_stream *s = http2_stream_new(h, frame->hd.stream_id);
     if (s == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -205,7 +216,7 @@ static int submit_settings(struct http2 *h)
 {
     const struct router_conf *conf = conn_conf(h->c);
     const nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)conf->max_streams},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, STREAMS_OF_NGHTTP2 * (uint32_t)conf->max_streams},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)conf->max_header_bytes},
     };
@@ -244,11 +255,17 @@ static int http2_start(struct conn *c)
     return 0;
 }
 
-/* Tells why, and ends the connection once that is written (R53, R54). */
+/* Tells why, and ends the connection once that is written (R53, R54). Of clients that keep alive
+ * too eagerly those of gRPC look for the text, and take more time from then on (R295). */
 static void cut(struct http2 *h, uint32_t code)
 {
+    static const char too_many_pings[] = "too_many_pings";
     h->cut = true;
     guard_count(GUARD_FLOOD);
+    if (h->pinged)
+        nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
+                              nghttp2_session_get_last_proc_stream_id(h->session), code,
+                              (const uint8_t *)too_many_pings, sizeof(too_many_pings) - 1);
     nghttp2_session_terminate_session(h->session, code);
 }
 
@@ -271,6 +288,17 @@ static void http2_read(struct conn *c)
     conn_flush_later(c);
 }
 
+/* Our first frame is SETTINGS, and its first entry the number of streams. */
+static void announce_streams(struct http2 *h, uint8_t *frame)
+{
+    uint32_t n = (uint32_t)conn_conf(h->c)->max_streams;
+    uint8_t *value = frame + FRAME_HEADER_BYTES + 2;
+    assert(frame[3] == NGHTTP2_SETTINGS && value[-1] == NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    for (int i = 0; i < 4; i++)
+        value[i] = (uint8_t)(n >> (24 - 8 * i));
+    h->announced = true;
+}
+
 static void http2_fill(struct conn *c)
 {
     struct http2 *h = c->protocol;
@@ -281,7 +309,10 @@ static void http2_fill(struct conn *c)
             c->out.failed = true;
         if (n <= 0)
             break;
+        size_t at = c->out.len;
         buf_append(&c->out, data, (size_t)n);
+        if (!h->announced && !c->out.failed)
+            announce_streams(h, c->out.at + at);
     }
 }
 

@@ -20,10 +20,13 @@ struct http2 {
     struct conn *c;
     nghttp2_session *session;
     struct http2_stream *streams;
+    size_t n_streams;
     struct http2_guard guard;
     uint64_t ignored;  /* bytes fed to the session that no callback told of, of this read */
     int32_t open_head; /* stream whose HEADERS came but not its last CONTINUATION; 0 = none */
     bool served;       /* a request came on this connection */
+    bool announced;    /* our SETTINGS are written */
+    bool pinged;       /* what was cut is a flood of PINGs */
     bool cut;          /* GOAWAY is on its way for what the client did: nothing is read any more */
     bool draining;
     struct loop_timer drain_timer;

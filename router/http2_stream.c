@@ -68,6 +68,7 @@ struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
     if (s->next != NULL)
         s->next->prev = &s->next;
     h->streams = s;
+    h->n_streams++;
     return s;
 }
 
@@ -82,6 +83,7 @@ void http2_stream_free(struct http2_stream *s)
     *s->prev = s->next;
     if (s->next != NULL)
         s->next->prev = s->prev;
+    s->h->n_streams--;
     buf_release(&s->answer);
     free(s);
 }

@@ -254,11 +254,12 @@ class Http2:
         self.sock.close()
 
     def start(self, method="POST", path="/v1/logs", headers=None, end=False):
-        """Sends the headers; returns the stream."""
+        """Sends the headers, a dict or pairs; returns the stream."""
         stream = self.h2.get_next_available_stream_id()
         fields = [(":method", method), (":scheme", "https"), (":authority", self.authority),
                   (":path", path)]
-        fields += [(n.lower(), v) for n, v in (headers or {}).items() if v is not None]
+        pairs = headers.items() if isinstance(headers, dict) else headers or ()
+        fields += [(n.lower(), v) for n, v in pairs if v is not None]
         self.h2.send_headers(
             stream, [(n.encode(), v.encode("latin-1")) for n, v in fields], end_stream=end)
         self.answers[stream] = Answer(0)
