@@ -1,8 +1,11 @@
 """Fixtures every end-to-end test may use."""
 
 import contextlib
+import importlib.util
+import inspect
 import sqlite3
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -67,7 +70,29 @@ def pytest_runtest_makereport(item, call):
             state = "running" if process.alive else f"ended with {process.returncode}"
             title = f"log of {process.name} (pid {process.pid}, {state})"
             report.sections.append((title, process.news() or "(nothing)"))
+        if broken := _rules(item):
+            told = "\n".join(f"R{r.number} ({r.level}): {r.text}" for r in broken)
+            report.sections.append(("requirements that this test proves", told))
     return report
+
+
+def _table():
+    """tests/conformance/table.py, which knows the requirements by number."""
+    path = Path(__file__).parents[1] / "conformance/table.py"
+    spec = importlib.util.spec_from_file_location("conformance_table", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, module.read_requirements(path.with_name("requirements.txt"))
+
+
+def _rules(item):
+    """The requirements that a test's name, docstring or row speak of, else its text."""
+    table, requirements = _table()
+    row = getattr(item, "callspec", None)
+    for text in (f"{item.name} {row and row.params}", item.function.__doc__ or "", inspect.getsource(item.function)):
+        if numbers := sorted(set(table.rules(text))):
+            return [requirements[n] for n in numbers if n in requirements]
+    return []
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ ROWS = [
         body=gzip.compress(LOGS)[:-8] + b"\0" * 4 + gzip.compress(LOGS)[-4:]),
     Row("garbage behind gzip", "R85 R172", 400, 13, NOT_GZIP, coding="gzip",
         body=gzip.compress(LOGS) + b"garbage"),
-    Row("body over the limit", "R86 R87 R90 R91 R173 R174 R177", 413, 8, TOO_LARGE,
+    Row("body over the limit", "R86 R87 R89 R90 R91 R173 R174 R176 R177", 413, 8, TOO_LARGE,
         body=logs_of(MAX_BODY + 1)),
     Row("gzip bomb", "R86 R87 R92 R173 R174", 413, 8, TOO_LARGE_INSIDE, coding="gzip",
         body=gzip.compress(bytes(64 * KIB * KIB), 9)),
@@ -365,7 +365,9 @@ ACCEPTED = [
     ("two members", "R73", {"content-encoding": "gzip"},
      gzip.compress(LOGS[:9]) + gzip.compress(LOGS[9:])),
     ("accepts JSON alone", "R70", {"accept": "application/json"}, LOGS),
-    ("accepts gzip", "R114 R115", {"accept-encoding": "gzip"}, LOGS),
+    ("accepts gzip", "R116", {"accept-encoding": "gzip"}, LOGS),
+    ("accepts no gzip", "R115", {"accept-encoding": "gzip;q=0, identity"}, LOGS),
+    ("accepts other codings", "R116", {"accept-encoding": "br, zstd, deflate, *"}, LOGS),
     ("no data", "R93 R100", {}, b""),
     ("empty envelopes", "R102", {}, b"\x0a\x00"),
     ("exactly the limit", "R90", {}, logs_of(MAX_BODY)),
@@ -395,7 +397,8 @@ def test_accepted_over_http(system, row, send):
 
 
 GRPC_ACCEPTED = [
-    ("plain", "R180 R181", {}, frame(LOGS)),
+    ("plain", "R142 R180 R181", {}, frame(LOGS)),
+    ("accepts gzip", "R192 R193", {"grpc-accept-encoding": "gzip, deflate"}, frame(LOGS)),
     ("empty message", "R160 R183", {}, frame(b"")),
     ("+proto", "R138", {"content-type": "application/grpc+proto"}, frame(LOGS)),
     ("parameters", "R139", {"content-type": "application/grpc; a=b"}, frame(LOGS)),

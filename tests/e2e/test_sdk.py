@@ -121,6 +121,7 @@ def test_all_five_metric_kinds_are_rows_of_their_tables(system):
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_built_messages_over_raw_grpc(system, compression):
+    """R131, R132, R133: one call per signal, by grpcio, which sends te: trailers (R142)."""
     def work(tenant):
         with Channel(system, compression) as channel:
             for signal, message in raw_requests(tenant).items():
@@ -135,6 +136,7 @@ def test_built_messages_over_raw_grpc(system, compression):
 @pytest.mark.parametrize("send", [http1, http2], ids=["http1", "http2"])
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_built_messages_over_raw_http(system, send, compression):
+    """R55, R56, R57, R64, R71: every signal; R225, R226, R261: every value comes back from the database."""
     def work(tenant):
         for signal, message in raw_requests(tenant).items():
             body = message.SerializeToString()

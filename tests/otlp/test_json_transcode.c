@@ -160,6 +160,7 @@ static void R239_R240_unknown_keys_are_skipped(void **state)
     CHECK_ROWS(rows);
 }
 
+/* R243: of 32 bits, too. */
 static void R241_R244_integers(void **state)
 {
     static const struct row rows[] = {

@@ -75,7 +75,8 @@ static void test_every_outcome_over_http(void **state)
         draw(&d, REQUEST_HTTP, "POST", "application/x-protobuf", &a);
         struct buf body = status_body(&a, retry_ns, false);
         check_row(o, d.r.status == info->http, "%d", d.r.status);
-        check_row(o, d.r.status / 100 != 3, "%s", info->reason); /* R59 */
+        check_row(o, header(&d.r, "content-encoding").at == NULL, "%s", info->reason); /* R116 */
+        check_row(o, d.r.status / 100 != 3, "%s", info->reason);                       /* R59 */
         check_row(o, is(header(&d.r, "content-type"), "application/x-protobuf"), "%s",
                   info->reason); /* R118 */
         check_row(o, slice_eq(buf_slice(&d.r.body), buf_slice(&body)), "%s", info->reason);
@@ -246,6 +247,47 @@ static void test_retry_after(void **state)
     }
 }
 
+/* Whether to retry follows from the status alone (R125). Asked for are 429 and 503, over gRPC 14
+ * and the caller's own deadline (R126, R127, R198, R199); 500 never is (R128), nor is 8 (R203). A
+ * client that is gone or stalls is told nothing (R37). */
+static void test_status_tells_whether_to_retry(void **state)
+{
+    (void)state;
+    for (int o = 0; o < OUTCOME_COUNT; o++) {
+        const struct outcome_info *info = &outcome_info[o];
+        bool told = o != OUTCOME_CLIENT_GONE && o != OUTCOME_BODY_STALLED;
+        bool http = info->http == 429 || (info->http >= 502 && info->http <= 504);
+        bool grpc = info->grpc == 1 || info->grpc == 4 || info->grpc == 10 || info->grpc == 11 ||
+                    info->grpc == 14 || info->grpc == 15;
+        check_row(o, !told || info->retryable == http, "%s", info->reason);
+        check_row(o, info->retryable == grpc, "%s", info->reason);
+        check_row(o, !told || !info->retryable || info->http == 429 || info->http == 503, "%s",
+                  info->reason);
+        check_row(o, !told || !info->retryable || info->grpc == 14 || o == OUTCOME_DEADLINE, "%s",
+                  info->reason);
+        check_row(o, info->text[0] != 0 || o == OUTCOME_ACCEPTED, "%s", info->reason); /* R120 */
+    }
+}
+
+/* R109, R194: what a partial success tells is cut, in each encoding (R111, R196), so that it fits
+ * (R113). */
+static void test_long_partial_success(void **state)
+{
+    (void)state;
+    static char text[20000];
+    memset(text, 'x', sizeof(text) - 1);
+    const struct answer partial = {.outcome = OUTCOME_ACCEPTED, .message = text, .rejected = 300};
+    static const char *const types[] = {"application/x-protobuf", "application/json",
+                                        "application/grpc"};
+    for (size_t i = 0; i < COUNT(types); i++) {
+        struct drawn d;
+        draw(&d, i == 2 ? REQUEST_GRPC : REQUEST_HTTP, "POST", types[i], &partial);
+        assert_int_equal(d.r.status, 200);
+        assert_in_range(d.r.body.len, 1000, 1200);
+        release(&d);
+    }
+}
+
 /* R191: whatever the message, a client that takes 8 KiB of headers takes it. */
 static void test_long_message(void **state)
 {
@@ -275,6 +317,8 @@ int main(void)
         cmocka_unit_test(test_unusable_type),
         cmocka_unit_test(test_methods),
         cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_status_tells_whether_to_retry),
+        cmocka_unit_test(test_long_partial_success),
         cmocka_unit_test(test_long_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

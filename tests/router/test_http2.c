@@ -423,7 +423,7 @@ static void test_malformed(void **state)
     end(&f);
 }
 
-/* -- floods (R53): `frame` again and again must end in GOAWAY(ENHANCE_YOUR_CALM) -- */
+/* -- floods: `frame` again and again must end in GOAWAY(ENHANCE_YOUR_CALM) -- */
 
 static void flood(int line, const void *frame, size_t len, int times)
 {
@@ -451,6 +451,7 @@ static void flood(int line, const void *frame, size_t len, int times)
     end(&f);
 }
 
+/* R53 */
 static void test_floods(void **state)
 {
     (void)state;
@@ -486,7 +487,7 @@ static void test_pings(void **state)
     end(&f);
 }
 
-/* D of h2o-grpc-feasibility.md §5: requests that are reset at once. */
+/* D of h2o-grpc-feasibility.md §5: requests that are reset at once (R53). */
 static void test_rapid_reset(void **state)
 {
     (void)state;

@@ -112,7 +112,7 @@ static void test_defaults(void **state)
     struct conf c;
     assert_int_equal(read_conf("", &c, &a, &err), 0);
     const struct listen_conf *l = c.router.listen.at;
-    assert_int_equal(c.router.listen.n, 2);
+    assert_int_equal(c.router.listen.n, 2); /* R17 */
     assert_string_equal(l[0].address, "0.0.0.0:4317");
     assert_string_equal(l[1].address, "0.0.0.0:4318");
     assert_true(l[0].tls && !l[0].insecure);
@@ -124,6 +124,7 @@ static void test_defaults(void **state)
     assert_true(slice_eq(carriers[1].scheme, SLICE_LIT("Basic")));
     assert_true(slice_eq(carriers[3].header, SLICE_LIT("signoz-ingestion-key")));
     assert_int_equal(carriers[3].scheme.len, 0);
+    assert_true(c.router.max_body == 64 << 20 && c.router.max_decompressed == 64 << 20);
     assert_true(c.router.answer_timeout == 4500000000ull);
     assert_true(c.record.max_bytes == 10000000);
     assert_string_equal(kafka_compression_name(c.kafka.compression), "lz4");
