@@ -17,6 +17,8 @@
 
 #define KAFKA_VERSION "4.3.1" /* as tools/kafka/pom.xml */
 #define DEFAULT_HEAP  "-Xmx512m"
+#define FIRST_PORT    10000 /* its ports are chosen from here to below LAST_PORT */
+#define LAST_PORT     20000
 
 /* A small node on loopback. The session timeout: after kill -9 the controller refuses the new
  * broker until the old one's session is over. */
@@ -74,18 +76,49 @@ static int find_jars(struct own_kafka *k, const struct conf *conf, struct errbuf
     return 0;
 }
 
-/* A port that is free now; 0 on failure. */
-static int free_port(void)
+/* The port when nobody listens there, else 0. For port 0: one of the kernel's choice. */
+static int try_port(int port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(a);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), port = 0;
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&a, size) == 0 &&
+    int on = 1, found = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        bind(fd, (struct sockaddr *)&a, size) == 0 &&
         getsockname(fd, (struct sockaddr *)&a, &size) == 0)
-        port = ntohs(a.sin_port);
+        found = ntohs(a.sin_port);
     if (fd >= 0)
         close(fd);
-    return port;
+    return found;
+}
+
+/* Where the kernel begins to take the ports of outgoing connections from. */
+static int first_client_port(void)
+{
+    struct buf text = BUF_INIT_CEILING(64);
+    int first = 32768;
+    if (file_read("/proc/sys/net/ipv4/ip_local_port_range", &text, NULL) == 0)
+        sscanf(buf_cstr(&text), "%d", &first);
+    buf_release(&text);
+    return first;
+}
+
+/* A port that is free now and isn't `taken`; 0 on failure. Not one of the kernel's choice: while
+ * Kafka is away, a connection to somewhere could be given that, and Kafka could not come back. */
+static int free_port(int taken)
+{
+    int end = first_client_port();
+    end = end < LAST_PORT ? end : LAST_PORT;
+    for (int i = 0; i < 1000 && end > FIRST_PORT; i++) {
+        uint32_t random;
+        if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+            break;
+        int port = FIRST_PORT + (int)(random % (uint32_t)(end - FIRST_PORT));
+        if (port != taken && try_port(port) != 0)
+            return port;
+    }
+    return try_port(0);
 }
 
 /* Ports are kept in <folder>/ports, so that clients and the controller quorum find it again. */
@@ -102,8 +135,8 @@ static int choose_ports(struct own_kafka *k, const struct conf *conf, int *broke
         buf_release(&text);
         return 0;
     }
-    *broker = wanted ? wanted : free_port();
-    *controller = free_port();
+    *broker = wanted ? wanted : free_port(0);
+    *controller = free_port(*broker);
     buf_clear(&text);
     buf_printf(&text, "%d %d\n", *broker, *controller);
     int rc = *broker == 0 || *controller == 0
@@ -134,9 +167,14 @@ static int write_properties(struct own_kafka *k, const struct conf *conf, struct
 
 static void arguments(struct own_kafka *k, const char *const *main_and_more)
 {
-    const char *const first[] = {
-        "java",        DEFAULT_HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-        k->log_option, "-cp",        k->classpath};
+    const char *const first[] = {"java",
+                                 DEFAULT_HEAP,
+                                 "-XX:+UseSerialGC",
+                                 "-XX:TieredStopAtLevel=1",
+                                 k->folder_option,
+                                 k->log_option,
+                                 "-cp",
+                                 k->classpath};
     size_t n = 0;
     for (; n < sizeof(first) / sizeof(first[0]); n++)
         k->argv[n] = first[n];
@@ -190,6 +228,23 @@ static int format_data(struct own_kafka *k, struct errbuf *err)
     return pid < 0 ? (int)pid : wait_for(pid, k, err);
 }
 
+/* Java unpacks libraries into its temporary folder, and leaves them there when it is killed. */
+static int clear_temporary(struct own_kafka *k, struct errbuf *err)
+{
+    char folder[2112], path[2400], **names;
+    snprintf(folder, sizeof(folder), "%s/tmp", k->folder);
+    snprintf(k->folder_option, sizeof(k->folder_option), "-Djava.io.tmpdir=%s", folder);
+    int n = file_list(folder, "", &names, err);
+    for (int i = 0; i < n; i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        unlink(path);
+    }
+    if (n < 0)
+        return n;
+    file_list_free(names, n);
+    return file_make_folder(folder, 0755, err);
+}
+
 int own_kafka_prepare(struct own_kafka *k, const struct conf *conf, struct errbuf *err)
 {
     memset(k, 0, sizeof(*k));
@@ -198,6 +253,8 @@ int own_kafka_prepare(struct own_kafka *k, const struct conf *conf, struct errbu
     int rc = find_jars(k, conf, err);
     if (rc == 0)
         rc = file_make_folder(k->folder, 0755, err);
+    if (rc == 0)
+        rc = clear_temporary(k, err);
     if (rc == 0)
         rc = write_properties(k, conf, err);
     if (rc == 0)

@@ -11,9 +11,9 @@ struct own_kafka {
     char classpath[2048];
     char brokers[64]; /* "127.0.0.1:PORT" */
     char log[2112];   /* what it prints */
-    char log_option[2200];
+    char log_option[2200], folder_option[2200];
     char properties[2112];
-    const char *argv[16]; /* for child_start */
+    const char *argv[20]; /* for child_start */
 };
 
 /* Finds the jars, chooses and remembers the ports, writes server.properties, formats the data

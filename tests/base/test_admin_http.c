@@ -94,7 +94,7 @@ static void read_answer(int fd, struct buf *out)
     struct pollfd p = {fd, POLLIN, 0};
     ssize_t n;
     do {
-        assert_int_equal(poll(&p, 1, 20000), 1);
+        assert_int_equal(poll(&p, 1, 60000), 1);
         uint8_t *to = buf_reserve(out, 65536);
         n = recv(fd, to, 65536, 0);
         if (n > 0)
@@ -191,7 +191,7 @@ static void test_too_many(void **state)
     assert_non_null(strstr(buf_cstr(&out), "HTTP/1.1 503 "));
     for (int i = 0; i < PLACES; i++)
         close(fds[i]);
-    uint64_t deadline = clock_mono_ns() + 20 * NS_PER_S;
+    uint64_t deadline = clock_mono_ns() + 60 * NS_PER_S;
     do {
         static const char request[] = "GET /hello HTTP/1.1\r\n\r\n";
         assert_true(clock_mono_ns() < deadline);
@@ -211,7 +211,7 @@ static void test_silence(void **state)
     read_answer(connect_to_server(), &out);
     uint64_t took_ns = clock_mono_ns() - start_ns;
     assert_int_equal(out.len, 0);
-    assert_true(took_ns >= 4900 * NS_PER_MS && took_ns < 15 * NS_PER_S);
+    assert_true(took_ns >= 4900 * NS_PER_MS && took_ns < 60 * NS_PER_S);
     buf_release(&out);
 }
 

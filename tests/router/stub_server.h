@@ -7,6 +7,7 @@
  *   x-later: <reason>    1 ms after the body, from another thread (like a delivery report);
  *                        "accepted" when none of them is there
  *   x-delay: <ms>        for x-later
+ *   x-held: yes          for x-later: not before the test sets seen.release
  */
 #ifndef TESTS_ROUTER_STUB_SERVER_H
 #define TESTS_ROUTER_STUB_SERVER_H
@@ -30,6 +31,7 @@
 static struct {
     _Atomic unsigned requests, bodies, answered, gone, stalled, late;
     _Atomic uint64_t body_bytes;
+    _Atomic bool release;
 } seen;
 
 static struct address seen_client; /* of the last request whose headers came */
@@ -38,6 +40,7 @@ struct later {
     struct loop_message message;
     struct request *req;
     unsigned delay_ms;
+    bool held;
 };
 
 static enum outcome outcome_by_reason(struct slice reason)
@@ -120,6 +123,8 @@ static void *wait_and_post(void *arg)
 {
     struct later *l = arg;
     usleep(l->delay_ms * 1000);
+    while (l->held && !seen.release)
+        usleep(1000);
     loop_post(l->req->loop, &l->message);
     return NULL;
 }
@@ -137,6 +142,7 @@ void admission_body(struct request *req)
     *l = (struct later){.message.run = deliver_later, .req = req, .delay_ms = 1};
     if (delay.at != NULL)
         l->delay_ms = (unsigned)strtoul(arena_strdup(&req->arena, delay), NULL, 10);
+    l->held = request_header(req, "x-held").at != NULL;
     request_ref(req);
     pthread_create(&thread, NULL, wait_and_post, l);
     pthread_detach(thread);
@@ -207,7 +213,7 @@ static void server_stop(struct server *s)
 static int server_connect(const struct server *s)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)s->port)};
-    struct timeval patience = {.tv_sec = 10};
+    struct timeval patience = {.tv_sec = 60};
     int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)

@@ -10,7 +10,7 @@
 #define GRPC_POST    "POST /v1/logs HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\n"
 #define CLOSE        "Connection: close\r\n"
 #define QUIET_MS     20    /* after all that was expected, for what was not */
-#define PATIENCE_MS  10000 /* for what is expected; a busy machine is slow */
+#define PATIENCE_MS  60000 /* for what is expected; a busy machine is slow */
 #define UNTIL_CLOSED UINT_MAX
 
 static unsigned count_responses(struct buf *text)
@@ -80,7 +80,10 @@ static void check(struct server *s, const struct row *r, size_t step)
     bool closed = receive(fd, r->closed ? UNTIL_CLOSED : expected, &answer);
     check_row(r->line, strcmp(statuses(&answer, found, sizeof(found)), r->statuses) == 0,
               "got %s: %s", found, buf_cstr(&answer));
-    check_row(r->line, closed == r->closed, "closed is %d after: %s", closed, buf_cstr(&answer));
+    /* One that was announced comes a second later: too late for `receive`, or not. */
+    bool announced = strstr(buf_cstr(&answer), "connection: close\r\n") != NULL;
+    check_row(r->line, closed == r->closed || (closed && announced), "closed is %d after: %s",
+              closed, buf_cstr(&answer));
     check_row(r->line, r->has == NULL || strstr(buf_cstr(&answer), r->has) != NULL, "%s",
               buf_cstr(&answer));
     close(fd);
@@ -212,16 +215,20 @@ static void test_stalls(void **state)
     (void)state;
     struct server s;
     server_init(&s);
-    s.conf.router.body_timeout = s.conf.router.header_timeout = 50 * NS_PER_MS;
-    s.conf.router.handshake_timeout = s.conf.router.idle_timeout = 50 * NS_PER_MS;
+    s.conf.router.body_timeout = s.conf.router.idle_timeout = 50 * NS_PER_MS;
     server_start(&s, NULL);
     check(&s,
           &(struct row){__LINE__, POST("/v1/logs") "Content-Length: 9\r\n\r\nabc", "", true, NULL},
           1000);
     assert_int_equal(seen.stalled, 1);
+    check(&s, &(struct row){__LINE__, POST("/v1/logs") "\r\n", "200", true, NULL}, 1000);
+    server_stop(&s);
+
+    server_init(&s);
+    s.conf.router.header_timeout = s.conf.router.handshake_timeout = 50 * NS_PER_MS;
+    server_start(&s, NULL);
     check(&s, &(struct row){__LINE__, "POST /v1", "", true, NULL}, 1000);
     check(&s, &(struct row){__LINE__, "", "", true, NULL}, 1000);
-    check(&s, &(struct row){__LINE__, POST("/v1/logs") "\r\n", "200", true, NULL}, 1000);
     server_stop(&s);
 }
 
@@ -229,7 +236,7 @@ static void test_stalls(void **state)
 static void test_dripping_body(void **state)
 {
     (void)state;
-    static const char head[] = POST("/v1/logs") "Content-Length: 100000\r\n\r\n";
+    static const char head[] = POST("/v1/logs") "Content-Length: 100000\r\n\r\nx";
     struct server s;
     char c;
     server_init(&s);
@@ -240,7 +247,7 @@ static void test_dripping_body(void **state)
     struct pollfd closed = {fd, POLLIN, 0};
     while (drops < 100 && poll(&closed, 1, 50) == 0)
         drops += (int)send(fd, "x", 1, MSG_NOSIGNAL);
-    assert_true(drops >= 1 && drops < 100);
+    assert_true(drops < 100);
     assert_true(recv(fd, &c, 1, 0) <= 0);
     assert_int_equal(seen.stalled, 1);
     close(fd);
@@ -249,14 +256,14 @@ static void test_dripping_body(void **state)
 
 static void wait_for(_Atomic unsigned *counter, unsigned value)
 {
-    for (int i = 0; i < 2000 && *counter != value; i++)
+    for (int i = 0; i < PATIENCE_MS && *counter != value; i++)
         usleep(1000);
     assert_int_equal(*counter, value);
 }
 
 static void wait_for_no_connection(struct server *s)
 {
-    for (int i = 0; i < 2000 && s->router.connections > 0; i++)
+    for (int i = 0; i < PATIENCE_MS && s->router.connections > 0; i++)
         usleep(1000);
     assert_int_equal(s->router.connections, 0);
 }
@@ -269,10 +276,11 @@ static void test_client_gone(void **state)
     server_init(&s);
     server_start(&s, NULL);
     int fd = server_connect(&s);
-    send_all(fd, SLICE_LIT(POST("/v1/logs") "x-delay: 500\r\nContent-Length: 1\r\n\r\na"));
+    send_all(fd, SLICE_LIT(POST("/v1/logs") "x-held: yes\r\nContent-Length: 1\r\n\r\na"));
     wait_for(&seen.bodies, 1);
     close(fd);
     wait_for(&seen.gone, 1);
+    seen.release = true;
     wait_for(&seen.late, 1); /* its answer finds nobody */
     assert_int_equal(seen.answered, 0);
     server_stop(&s);
@@ -309,10 +317,11 @@ static void test_drain(void **state)
     struct buf answer = BUF_INIT;
     send_all(idle, SLICE_LIT(POST("/v1/logs") "\r\n"));
     assert_false(receive(idle, 1, &answer));
-    send_all(busy, SLICE_LIT(POST("/v1/logs") "x-delay: 100\r\nContent-Length: 1\r\n\r\na"));
+    send_all(busy, SLICE_LIT(POST("/v1/logs") "x-held: yes\r\nContent-Length: 1\r\n\r\na"));
     wait_for(&seen.bodies, 2);
     front_drain(&s.router);
     assert_true(receive(idle, UNTIL_CLOSED, &answer));
+    seen.release = true;
     buf_clear(&answer);
     assert_true(receive(busy, UNTIL_CLOSED, &answer));
     assert_non_null(strstr(buf_cstr(&answer), "HTTP/1.1 200 "));

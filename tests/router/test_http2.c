@@ -11,7 +11,7 @@
     {                                                                                              \
         (const uint8_t *)"\0\0\0\0\3abc", 8                                                        \
     }
-#define PATIENCE 5000 /* ms */
+#define PATIENCE 60000 /* ms */
 /* Sends and receives until it is true. */
 #define RUN_UNTIL(client, condition)                                                               \
     for (int turn = 0; turn < PATIENCE && !(condition); turn++)                                    \
@@ -335,10 +335,12 @@ static void test_cancel(void **state)
     struct fixture f;
     server_init(&f.s);
     begin(&f);
-    int32_t id = h2_request(&f.c, "POST", LOGS_CALL, GRPC "x-delay: 500\n",
+    int32_t id = h2_request(&f.c, "POST", LOGS_CALL, GRPC "x-held: yes\n",
                             (struct h2_exchange){.to_send = MESSAGE});
     RUN_UNTIL(&f.c, seen.bodies == 1);
     nghttp2_submit_rst_stream(f.c.session, 0, id, NGHTTP2_CANCEL);
+    RUN_UNTIL(&f.c, seen.gone == 1);
+    seen.release = true;
     RUN_UNTIL(&f.c, seen.late == 1);
     assert_int_equal(seen.gone, 1);
     assert_int_equal(seen.answered, 0);
@@ -361,7 +363,9 @@ static void test_stalled_body(void **state)
     h2_run(&f.c, id, PATIENCE);
     assert_int_equal(h2_at(&f.c, id)->reset, NGHTTP2_CANCEL + 1);
     assert_int_equal(seen.stalled, 1);
-    check(&f, &rows[0], 0);
+    id = h2_request(&f.c, "POST", LOGS_CALL, GRPC "x-headers: no_key\n", (struct h2_exchange){0});
+    h2_run(&f.c, id, PATIENCE);
+    assert_non_null(strstr(buf_cstr(&h2_at(&f.c, id)->head), "grpc-status: 16\n"));
     end(&f);
 }
 
@@ -430,13 +434,13 @@ static void flood(int line, const void *frame, size_t len, int times)
     struct fixture f;
     server_init(&f.s);
     begin(&f);
-    int32_t id = h2_request(&f.c, "POST", LOGS_CALL, GRPC "x-delay: 3000\n",
+    int32_t id = h2_request(&f.c, "POST", LOGS_CALL, GRPC "x-held: yes\n",
                             (struct h2_exchange){.to_send = MESSAGE, .stays_open = true});
     RUN_UNTIL(&f.c, seen.requests == 1);
     struct buf block = BUF_INIT;
     for (int i = 0; i < times; i++)
         buf_append(&block, frame, len);
-    for (int i = 0; i < 100 && !f.c.eof; i++) {
+    for (int i = 0; i < 1000 && !f.c.eof; i++) {
         h2_send_raw(&f.c, block.at, block.len);
         h2_run(&f.c, id, 2);
         if (f.c.n_goaway > 0)
@@ -494,16 +498,19 @@ static void test_rapid_reset(void **state)
     struct fixture f;
     server_init(&f.s);
     begin(&f);
-    for (int i = 0; i < 5000 && !f.c.eof && f.c.n_goaway == 0; i++) {
+    /* A hundred at a time: one by one, a busy machine is slow enough to be let pass. */
+    for (int i = 0; i < 20000 && !f.c.eof && f.c.n_goaway == 0; i++) {
         int32_t id =
             h2_request(&f.c, "POST", LOGS_CALL, GRPC, (struct h2_exchange){.stays_open = true});
         h2_send(&f.c);
         nghttp2_submit_rst_stream(f.c.session, 0, id, NGHTTP2_CANCEL);
-        h2_run(&f.c, id, 1);
+        h2_send(&f.c);
+        if (i % 100 == 99)
+            h2_run(&f.c, 0, 1);
     }
     h2_run(&f.c, 0, PATIENCE);
     assert_true(f.c.eof);
-    assert_true(seen.requests < 2000);
+    assert_true(seen.requests < 4000);
     end(&f);
 }
 
@@ -514,12 +521,14 @@ static void test_drain(void **state)
     struct fixture f;
     server_init(&f.s);
     begin(&f);
-    int32_t slow = h2_request(&f.c, "POST", LOGS_CALL, GRPC "x-delay: 1500\n",
+    int32_t slow = h2_request(&f.c, "POST", LOGS_CALL, GRPC "x-held: yes\n",
                               (struct h2_exchange){.to_send = MESSAGE});
     RUN_UNTIL(&f.c, seen.bodies == 1);
     front_drain(&f.s.router);
     RUN_UNTIL(&f.c, f.c.n_goaway > 0);
     assert_int_equal(f.c.goaway_last[0], INT32_MAX);
+    RUN_UNTIL(&f.c, f.c.n_goaway > 1);
+    seen.release = true;
     h2_run(&f.c, 0, PATIENCE);
     assert_true(f.c.eof);
     assert_int_equal(f.c.n_goaway, 2);

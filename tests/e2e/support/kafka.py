@@ -284,6 +284,7 @@ class Kafka(Client):
         self.process = None
         atexit.register(self.stop)
         self._new_id()
+        (self.dir / "tmp").mkdir()  # Java unpacks libraries there and leaves them when it is killed
         (self.dir / "log4j2.properties").write_text(_LOG4J)
         (self.dir / "server.properties").write_text(
             _PROPERTIES.format(
@@ -380,7 +381,7 @@ class Kafka(Client):
     def _java(self, main, *args):
         return [
             "java", f"-Xmx{self._heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-            "-Xshare:auto", f"-Dlog4j2.configurationFile={self.dir / 'log4j2.properties'}",
+            "-Xshare:auto", f"-Djava.io.tmpdir={self.dir / 'tmp'}", f"-Dlog4j2.configurationFile={self.dir / 'log4j2.properties'}",
             "-cp", f"{home() / 'libs'}/*", main, *map(str, args),
         ]  # fmt: skip
 
