@@ -113,6 +113,17 @@ static int check_text(const char *text, const char *id, const struct conf *conf,
     return rc;
 }
 
+/* What was told of this file: valid until the next reload. */
+static const char *refusal_of(const struct tenancy *t, const char *path)
+{
+    size_t n;
+    const struct tenancy_notice *notices = tenancy_notices(t, &n);
+    for (size_t i = 0; i < n; i++)
+        if (notices[i].refused && strncmp(notices[i].text, path, strlen(path)) == 0)
+            return notices[i].text;
+    return "the new file was refused";
+}
+
 /* Puts the file in place and reads everything again: what clashes with another tenant shows then,
  * and the file goes. */
 static int put_file(struct cli_tenancy *c, const char *id, const char *path, struct buf *text,
@@ -130,7 +141,7 @@ static int put_file(struct cli_tenancy *c, const char *id, const char *path, str
     if (there)
         return 0;
     unlink(path);
-    return rc < 0 ? rc : errbuf_set(err, EINVAL, "the new file was refused");
+    return rc < 0 ? rc : errbuf_set(err, EINVAL, "%s", refusal_of(c->t, path));
 }
 
 static void print_added(const char *id, const char *path, bool json)

@@ -134,6 +134,8 @@ static bool may_send(struct request *req, struct refusal *why)
 {
     if (req->tenant->suspended)
         return refuse(why, OUTCOME_SUSPENDED);
+    if (req->tenant->unreadable) /* after a start: no earlier content is known */
+        return refuse(why, OUTCOME_TENANT_UNREADABLE);
     if (req->key->signals & 1u << req->signal)
         return true;
     router_count_auth(AUTH_SIGNAL);

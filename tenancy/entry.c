@@ -66,23 +66,43 @@ static int parse(struct entry *e, const struct source_entry *from, const char *s
     }
 }
 
-struct entry *entry_parse(const struct source_entry *from, const char *state, struct errbuf *err)
+static struct entry *entry_new(enum source_kind kind, const char *name, const char *origin,
+                               uint64_t version)
 {
     struct entry *e = calloc(1, sizeof(*e));
-    if (e == NULL) {
-        errbuf_set(err, ENOMEM, "%s: out of memory", from->origin);
+    if (e == NULL)
         return NULL;
-    }
     e->refs = 1;
-    e->kind = from->kind;
-    e->version = from->version;
+    e->kind = kind;
+    e->version = version;
     e->origins.a = &e->arena;
-    e->name = arena_strdup(&e->arena, slice_str(from->name));
-    e->origin = arena_strdup(&e->arena, slice_str(from->origin));
-    if (e->name != NULL && e->origin != NULL && parse(e, from, state, err) == 0)
+    e->name = arena_strdup(&e->arena, slice_str(name));
+    e->origin = arena_strdup(&e->arena, slice_str(origin));
+    if (e->name != NULL && e->origin != NULL)
         return e;
     entry_release(e);
     return NULL;
+}
+
+struct entry *entry_parse(const struct source_entry *from, const char *state, struct errbuf *err)
+{
+    struct entry *e = entry_new(from->kind, from->name, from->origin, from->version);
+    if (e == NULL)
+        errbuf_set(err, ENOMEM, "%s: out of memory", from->origin);
+    else if (parse(e, from, state, err) == 0)
+        return e;
+    entry_release(e);
+    return NULL;
+}
+
+struct entry *entry_unreadable(const char *name, const char *origin)
+{
+    return entry_new(SOURCE_TENANT, name, origin, 0);
+}
+
+bool entry_is_unreadable(const struct entry *e)
+{
+    return e->kind == SOURCE_TENANT && e->tenant == NULL;
 }
 
 struct entry *entry_ref(struct entry *e)

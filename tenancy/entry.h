@@ -14,7 +14,7 @@ struct entry {
     struct option_origins origins; /* of conf or tenant */
     struct conf *conf;             /* SOURCE_CONF */
     struct entry *boot;            /* SOURCE_CONF: the entry whose strings conf may borrow */
-    struct tenant_conf *tenant;    /* SOURCE_TENANT */
+    struct tenant_conf *tenant;    /* SOURCE_TENANT; NULL when it could not be read */
     struct key *keys;              /* SOURCE_KEYS */
     size_t n_keys;
     const char *reason; /* SOURCE_SUSPENDED */
@@ -24,6 +24,10 @@ struct entry {
 /* Reads what the source said. `state` is the state folder that a tenant's database path is relative
  * to. NULL with a sentence when it is wrong. */
 struct entry *entry_parse(const struct source_entry *from, const char *state, struct errbuf *err);
+/* An entry of a tenant whose file is there and wrong, with nothing known but its name. NULL when
+ * memory is spent. */
+struct entry *entry_unreadable(const char *name, const char *origin);
+bool entry_is_unreadable(const struct entry *e);
 struct entry *entry_ref(struct entry *e);
 void entry_release(struct entry *e); /* NULL is fine */
 

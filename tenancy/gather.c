@@ -29,6 +29,20 @@ static struct entry *read_entry(const struct source_entry *from, const struct co
     return NULL;
 }
 
+int candidate_fall_back(struct candidate *c, enum source_kind kind, const char *name,
+                        const char *origin)
+{
+    struct errbuf none = ERRBUF_INIT;
+    c->use = NULL;
+    if (c->previous != NULL)
+        c->use = entry_ref(c->previous);
+    else if (kind == SOURCE_TENANT && tenant_id_check(slice_str(name), &none) == 0)
+        c->use = entry_unreadable(name, origin);
+    else
+        return 0;
+    return c->use ? 0 : -ENOMEM;
+}
+
 /* Takes over or reads one entry. */
 static int add(struct gathering *g, const struct source_entry *from, const struct conf *conf,
                const struct snapshot *running)
@@ -37,12 +51,13 @@ static int add(struct gathering *g, const struct source_entry *from, const struc
     struct errbuf why = ERRBUF_INIT;
     c->previous =
         running ? entry_find(running->entries, running->n_entries, from->kind, from->name) : NULL;
-    bool same = c->previous && c->previous->version == from->version && from->problem == NULL;
+    bool same = c->previous && c->previous->version == from->version && from->problem == NULL &&
+                !entry_is_unreadable(c->previous); /* which is told again */
     c->use = same ? entry_ref(c->previous) : read_entry(from, conf, &why);
     if (c->use == NULL && gathering_note(g, true, why.text) < 0)
         return -ENOMEM;
-    if (c->use == NULL && c->previous != NULL)
-        c->use = entry_ref(c->previous);
+    if (c->use == NULL && candidate_fall_back(c, from->kind, from->name, from->origin) < 0)
+        return -ENOMEM;
     if (c->use != NULL)
         g->n++;
     return 0;

@@ -24,6 +24,10 @@ int gathering_note(struct gathering *g, bool refused, const char *text);
  * what `list` holds. `running` may be NULL. 0 or -ENOMEM. */
 int gathering_fill(struct gathering *g, struct entry *conf, const struct source_list *list,
                    const struct snapshot *running, struct errbuf *err);
+/* What is used instead of a refused entry: the previous one; of a tenant that has none, an
+ * unreadable one, so that its senders are not told that their keys are wrong. 0 or -ENOMEM. */
+int candidate_fall_back(struct candidate *c, enum source_kind kind, const char *name,
+                        const char *origin);
 /* Sets back to its previous entry what claims something that another has: a database, or a key's
  * id. Each with a notice that names both. 0 or -ENOMEM. */
 int gathering_settle(struct gathering *g, struct errbuf *err);

@@ -23,7 +23,7 @@ static size_t count_claims(const struct gathering *g)
     size_t n = 0;
     for (size_t i = 0; i < g->n; i++)
         if (g->at[i].use != NULL)
-            n += g->at[i].use->kind == SOURCE_TENANT ? 1 : g->at[i].use->n_keys;
+            n += g->at[i].use->tenant != NULL ? 1 : g->at[i].use->n_keys;
     return n;
 }
 
@@ -64,7 +64,7 @@ static int collect(const struct gathering *g, struct claims *c)
         const struct entry *e = g->at[i].use;
         if (e == NULL)
             continue;
-        if (e->kind == SOURCE_TENANT)
+        if (e->tenant != NULL)
             rc = claim(c, canonical_path(e->tenant->database.path), i, e);
         for (size_t k = 0; k < e->n_keys && rc == 0; k++)
             rc = claim(c, strdup(e->keys[k].id), i, e);
@@ -109,7 +109,7 @@ static bool held_before(const struct candidate *c, const char *text)
     bool held = false;
     if (e == NULL)
         return false;
-    if (e->kind == SOURCE_TENANT) {
+    if (e->tenant != NULL) {
         char *path = canonical_path(e->tenant->database.path);
         held = path != NULL && strcmp(path, text) == 0;
         free(path);
@@ -132,9 +132,10 @@ static int settle_pair(struct gathering *g, const struct claim *a, const struct 
         return 0; /* both were in use: links changed under them */
     if (note_refusal(g, loser->use, other->use, a->text) < 0)
         return -ENOMEM;
-    entry_release(loser->use);
-    loser->use = loser->previous ? entry_ref(loser->previous) : NULL;
-    return 1;
+    struct entry *refused = loser->use;
+    int rc = candidate_fall_back(loser, refused->kind, refused->name, refused->origin);
+    entry_release(refused);
+    return rc < 0 ? rc : 1;
 }
 
 static int settle_round(struct gathering *g)

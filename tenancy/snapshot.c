@@ -68,23 +68,29 @@ static bool name_topics(struct snapshot *s, struct tenant *t)
     return ok && t->dlq_topic != NULL && t->group != NULL;
 }
 
-static bool fill_tenant(struct snapshot *s, struct tenant *t, struct entry *e)
+/* All that does not come from the tenant's own file. */
+static bool fill_identity(const struct snapshot *s, struct tenant *t, const struct entry *e)
 {
-    const struct limits_conf *l = &e->tenant->limits;
     struct entry *keys = entry_find(s->entries, s->n_entries, SOURCE_KEYS, e->name);
     struct entry *suspended = entry_find(s->entries, s->n_entries, SOURCE_SUSPENDED, e->name);
-    t->conf = e->tenant;
     t->id = e->name;
-    t->origins = &e->origins;
     t->suspended = suspended != NULL;
     t->suspended_reason = suspended ? suspended->reason : "";
     t->keys = keys ? keys->keys : NULL;
     t->n_keys = keys ? keys->n_keys : 0;
+    t->runtime = tenant_runtime(t->id);
+    return t->runtime != NULL;
+}
+
+static bool fill_tenant(struct snapshot *s, struct tenant *t, struct entry *e)
+{
+    const struct limits_conf *l = &e->tenant->limits;
+    t->conf = e->tenant;
+    t->origins = &e->origins;
     for (int i = 0; i < SIGNAL_COUNT; i++)
         t->limits[i] = limits_of(&l->signal[i], s->conf);
     t->limits[SIGNAL_COUNT] = limits_of(&l->all, s->conf);
-    t->runtime = tenant_runtime(t->id);
-    return t->runtime != NULL && name_topics(s, t);
+    return fill_identity(s, t, e) && name_topics(s, t);
 }
 
 static bool take_entries(struct snapshot *s, struct entry *const *entries, size_t n)
@@ -102,15 +108,24 @@ static bool take_entries(struct snapshot *s, struct entry *const *entries, size_
 
 static bool fill_tenants(struct snapshot *s)
 {
-    struct tenant *tenants = arena_calloc(&s->arena, s->n_entries, sizeof(*tenants));
-    if (tenants == NULL)
+    struct tenant *all = arena_calloc(&s->arena, s->n_entries, sizeof(*all));
+    if (all == NULL)
         return false;
-    s->tenants = tenants;
+    s->tenants = all;
     for (size_t i = 0; i < s->n_entries; i++)
-        if (s->entries[i]->kind == SOURCE_TENANT &&
-            !fill_tenant(s, &tenants[s->n_tenants++], s->entries[i]))
+        if (s->entries[i]->tenant != NULL && !fill_tenant(s, &all[s->n_tenants++], s->entries[i]))
             return false;
-    s->key_index = key_index_make(s->tenants, s->n_tenants, &s->arena);
+    struct tenant *unreadable = all + s->n_tenants;
+    s->unreadable = unreadable;
+    for (size_t i = 0; i < s->n_entries; i++) {
+        if (!entry_is_unreadable(s->entries[i]))
+            continue;
+        struct tenant *t = &unreadable[s->n_unreadable++];
+        t->unreadable = true;
+        if (!fill_identity(s, t, s->entries[i]))
+            return false;
+    }
+    s->key_index = key_index_make(all, s->n_tenants + s->n_unreadable, &s->arena);
     return s->key_index != NULL;
 }
 

@@ -36,7 +36,9 @@ struct tenant_runtime {
 struct tenant {
     const struct tenant_conf *conf;
     const char *id;
-    bool suspended;               /* tenants.d/<id>.suspended exists */
+    bool unreadable; /* its file is wrong and no earlier content is known: besides this there are
+                        only id, suspension, runtime and keys */
+    bool suspended;  /* tenants.d/<id>.suspended exists */
     const char *suspended_reason; /* "" when none was given */
     struct tenant_limits limits[LIMIT_SCOPE_COUNT];
     const char *topic[SIGNAL_COUNT]; /* "otlp.acme.logs"; from nowhere else */
@@ -56,6 +58,8 @@ struct snapshot {
     const struct option_origins *conf_origins; /* for `config` */
     const struct tenant *tenants;              /* sorted by id */
     size_t n_tenants;
+    const struct tenant *unreadable; /* those whose file is wrong, sorted by id */
+    size_t n_unreadable;
     const struct key_index *key_index; /* by key id */
     struct entry **entries; /* what was read, shared with other snapshots: own the above */
     size_t n_entries;
@@ -67,7 +71,8 @@ struct tenancy;
 /* Reads `file` and the folders it names. `only` restricts it to one tenant's file and opens no
  * other's (the worker; it reads no keys either); NULL = all. The config's relative paths are
  * relative to the folder of `file`. NULL with a sentence when `file`, or the file of `only`, is
- * wrong; without `only` a wrong tenant or key file is left out and told by tenancy_notices. */
+ * wrong; without `only` a wrong tenant file makes an unreadable tenant, a wrong key file is left
+ * out; both are told by tenancy_notices. */
 struct tenancy *tenancy_open(const char *file, const char *only, struct errbuf *err);
 void tenancy_close(struct tenancy *t);
 /* The current snapshot with a reference added. Thread: any. */
@@ -109,6 +114,7 @@ enum auth_verdict {
 };
 /* Finds the tenant and key of a key's text. All refusals look the same to the caller of the
  * service and cost the same work: a look-up, a hash, a comparison. */
+/* The tenant may be an unreadable one. */
 enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice key_text,
                                         uint64_t wall_s, const struct tenant **ret_tenant,
                                         const struct key **ret_key);

@@ -1,6 +1,7 @@
 """What an operator changes takes effect in the running router, without a restart and without hurting
 anybody: keys, tenants, files that are wrong, certificates."""
 
+import re
 import shutil
 import signal
 import time
@@ -135,6 +136,30 @@ def test_a_broken_tenant_file_is_refused_and_the_old_one_stays(system):
     finally:
         path.write_text(before)
     within(3, lambda: push(system, system.keys["acme"]).status == 200, "the file mended")
+
+
+def test_a_tenant_file_that_is_broken_at_the_start_is_a_503_not_a_401(system):
+    """Senders drop what is answered 401: its keys are known, so they are told to come back."""
+    path = tenant_file(system, "acme")
+    before, key = path.read_text(), system.keys["acme"]
+    path.write_text('tenant: {\n  id = "acme";\n  limitz = { };\n};\n')
+    try:
+        system.down()
+        system.up()  # it knows no earlier content
+        answer = push(system, key)
+        assert answer.status == 503 and 1 <= int(answer.get("retry-after")) <= 5
+        assert "configuration cannot be read" in str(answer.body)
+        call = grpc_call(system, "logs", b"", bearer(key))
+        assert call.code == 14
+        typo = key[:-1] + ("A" if key[-1] != "A" else "B")
+        assert push(system, typo).status == 401  # who could not prove who it is learns nothing
+        checked = system.cli("check", check=False)
+        assert checked.returncode == 1 and re.search(r"acme\.conf:3: .*limitz", checked.stdout)
+        counted = r'tenantry_requests_total\{tenant="acme",signal="logs",outcome="tenant_unreadable"\} 2'
+        assert re.search(counted, system.http("/metrics")[1])
+    finally:
+        path.write_text(before)
+    within(5, lambda: push(system, key).status == 200, "the file mended")
 
 
 def test_a_broken_main_file_is_refused_and_the_old_one_stays(system):

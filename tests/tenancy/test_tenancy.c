@@ -241,6 +241,58 @@ static void test_refused_files(void **state)
     }
 }
 
+/* Whether the key's tenant is known by name only. */
+static bool is_unreadable(struct home *h, const char *text)
+{
+    const struct tenant *t = NULL;
+    const struct key *k = NULL;
+    struct snapshot *s = tenancy_acquire(h->t);
+    assert_int_equal(snapshot_authenticate(s, slice_str(text), 1000, &t, &k), AUTH_OK);
+    bool unreadable = t->unreadable;
+    assert_string_equal(t->runtime->id, t->id);
+    assert_true(unreadable != (snapshot_tenant(s, slice_str(t->id)) == t));
+    snapshot_release(s);
+    return unreadable;
+}
+
+/* Keys of a tenant whose file is wrong from the start are known, and prove who it is. */
+static void test_an_unreadable_tenant_has_its_keys(void **state)
+{
+    struct home *h = *state;
+    struct key k;
+    char acme[KEY_TEXT_LENGTH + 1], path[512];
+    snprintf(acme, sizeof(acme), "%s", issue(h, "acme", 0, &k));
+    temp_write(&h->f, "tenants.d/acme.conf", "tenant: {");
+    temp_write(&h->f, "tenants.d/Bad.conf", "tenant: {"); /* no tenant can have this name */
+    tenancy_close(h->t);
+    h->t = tenancy_open(h->conf, NULL, &h->err);
+    assert_non_null(h->t);
+    assert_true(is_unreadable(h, acme));
+    acme[KEY_TEXT_LENGTH - 10] ^= 1;
+    assert_int_not_equal(authenticate(h, acme, ""), AUTH_OK);
+    acme[KEY_TEXT_LENGTH - 10] ^= 1;
+    temp_write(&h->f, "tenants.d/acme.conf", "tenant: { id = ");
+    assert_int_equal(tenancy_reload(h->t, &h->err), -EINVAL); /* still wrong: nothing changes */
+    assert_non_null(strstr(h->err.text, ".conf:1: "));
+    temp_write(&h->f, "tenants.d/acme.suspended", "unpaid\n");
+    assert_int_equal(tenancy_reload(h->t, &h->err), 1);
+    assert_true(is_unreadable(h, acme));
+    put_tenant(h, "acme", "label = \"mended\";");
+    assert_int_equal(tenancy_reload(h->t, &h->err), 1);
+    assert_false(is_unreadable(h, acme));
+    assert_true(has(h, "acme", "mended"));
+    temp_write(&h->f, "tenants.d/acme.conf", "tenant: {");
+    assert_int_equal(tenancy_reload(h->t, &h->err), -EINVAL); /* the previous content stays */
+    assert_false(is_unreadable(h, acme));
+    unlink(temp_path(&h->f, "tenants.d/acme.conf", path));
+    assert_int_equal(tenancy_reload(h->t, &h->err), 1);
+    assert_int_equal(authenticate(h, acme, ""), AUTH_UNKNOWN);
+    /* So is the second who claims a database. */
+    put_tenant(h, "acme", "database = { path = \"databases/beta.db\"; };");
+    assert_int_equal(tenancy_reload(h->t, &h->err), 1);
+    assert_true(is_unreadable(h, acme));
+}
+
 static void test_a_wrong_file_at_the_start_is_left_out(void **state)
 {
     struct home *h = *state;
@@ -421,6 +473,7 @@ int main(void)
         IN_HOME(test_a_wrong_secret_is_not_the_key),
         cmocka_unit_test(test_refused_files),
         IN_HOME(test_a_wrong_file_at_the_start_is_left_out),
+        IN_HOME(test_an_unreadable_tenant_has_its_keys),
         IN_HOME(test_one_database_belongs_to_one_tenant),
         IN_HOME(test_what_needs_a_restart_stays),
         IN_HOME(test_the_prefix_is_in_topics_and_group),
