@@ -92,26 +92,36 @@ static void check_dates(struct report *r, const char *what, const struct cert_fa
         tell(r, true, what, "valid until %s", to);
 }
 
-static void check_certificate(struct report *r, const struct router_conf *conf)
+static void check_pair(struct report *r, const char *certificate, const char *private_key)
 {
     struct cert_facts f;
     struct errbuf err = ERRBUF_INIT;
     char what[512];
-    snprintf(what, sizeof(what), "certificate %s", conf->certificate);
-    if (!has_tls(conf)) {
-        tell(r, true, "certificate", "no listener uses TLS");
-    } else if (cert_inspect(conf->certificate, conf->private_key, &f, &err) < 0) {
+    snprintf(what, sizeof(what), "certificate %s", certificate);
+    if (cert_inspect(certificate, private_key, &f, &err) < 0) {
         tell(r, false, "certificate",
              "%s: name the files by router.certificate and router.private_key, or make some to "
              "try out by `tenantry certs dev`",
              err.text);
-    } else {
-        check_dates(r, what, &f);
-        tell(r, f.names[0] != 0, what, "%s",
-             f.names[0] ? f.names
-                        : "it has no subject alternative name, so every client refuses it: make "
-                          "one with the names that senders use");
+        return;
     }
+    check_dates(r, what, &f);
+    tell(r, f.names[0] != 0, what, "%s",
+         f.names[0] ? f.names
+                    : "it has no subject alternative name, so every client refuses it: make "
+                      "one with the names that senders use");
+}
+
+static void check_certificates(struct report *r, const struct router_conf *conf)
+{
+    const struct certificate_conf *more = conf->certificates.at;
+    if (!has_tls(conf)) {
+        tell(r, true, "certificate", "no listener uses TLS");
+        return;
+    }
+    check_pair(r, conf->certificate, conf->private_key);
+    for (size_t i = 0; i < conf->certificates.n; i++)
+        check_pair(r, more[i].certificate, more[i].private_key);
 }
 
 /* ---- Kafka ---- */
@@ -202,7 +212,7 @@ static void check_all(struct report *r)
     struct ops o = {.a = r->a};
     if (check_config(r, &o.c)) {
         ops_choose(&o);
-        check_certificate(r, &o.conf->router);
+        check_certificates(r, &o.conf->router);
         check_topics(r, &o);
         for (size_t i = 0; i < o.n; i++)
             check_database(r, &o.tenants[i]);

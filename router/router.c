@@ -1,7 +1,6 @@
 /* Start, reload, drain: the main thread's part of the router. It serves nothing itself. */
 #include "router/router.h"
 
-#include "base/file.h"
 #include "base/log.h"
 #include "router/admin.h"
 #include "router/front.h"
@@ -29,7 +28,8 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1 };
 
 struct identity {
     SSL_CTX *ssl_ctx; /* NULL: all listeners are plaintext */
-    uint64_t certificate_stamp, key_stamp;
+    struct tls_tickets *tickets;
+    uint64_t stamp; /* of the files */
 };
 
 struct run {
@@ -55,12 +55,18 @@ static bool wants_tls(const struct router_conf *conf)
 static SSL_CTX *identity_renew(struct identity *id, const struct router_conf *conf,
                                struct errbuf *err)
 {
-    uint64_t certificate = file_stamp(conf->certificate), key = file_stamp(conf->private_key);
-    if (certificate == id->certificate_stamp && key == id->key_stamp)
+    uint64_t stamp = tls_files_stamp(conf), now_s = clock_wall_ns() / NS_PER_S;
+    if (id->tickets == NULL && (id->tickets = tls_tickets_new()) == NULL) {
+        errbuf_set(err, ENOMEM, "no memory for TLS");
         return NULL;
-    id->certificate_stamp = certificate;
-    id->key_stamp = key;
-    SSL_CTX *ctx = tls_context_new(conf->certificate, conf->private_key, err);
+    }
+    tls_tickets_turn(id->tickets, now_s);
+    if (stamp == id->stamp)
+        return NULL;
+    id->stamp = stamp;
+    if (tls_tickets_use(id->tickets, conf->session_lifetime, conf->ticket_secrets, now_s, err) < 0)
+        return NULL;
+    SSL_CTX *ctx = tls_context_new(conf, id->tickets, err);
     if (ctx == NULL)
         return NULL;
     SSL_CTX_free(id->ssl_ctx);
@@ -255,6 +261,7 @@ static void stop(struct run *x)
     front_stop(r);
     router_metrics_free(r->metrics);
     SSL_CTX_free(x->identity.ssl_ctx);
+    tls_tickets_free(x->identity.tickets);
     tenancy_close(r->tenancy);
 }
 

@@ -40,6 +40,16 @@ static const struct option listen_rows[] = {
 static const struct option_group listen_options = {
     "listen", "One ingest listener; each serves OTLP/gRPC and OTLP/HTTP.", listen_rows};
 
+static const struct option certificate_rows[] = {
+    OPTION_STRING(struct certificate_conf, certificate, "certificate", NULL, OPT_REQUIRED,
+                  "PEM file with a certificate chain, leaf first; relative to this file's folder."),
+    OPTION_STRING(struct certificate_conf, private_key, "private_key", NULL, OPT_REQUIRED,
+                  "PEM file with its private key; relative to this file's folder."),
+    OPTION_END,
+};
+static const struct option_group certificate_options = {
+    "certificates", "A certificate for the names that stand in it.", certificate_rows};
+
 static const struct option router_rows[] = {
     OPTION_LIST(
         struct router_conf, listen, "listen", struct listen_conf, &listen_options, 0,
@@ -51,6 +61,20 @@ static const struct option router_rows[] = {
                   "file's folder. `tenantry certs dev` makes one to try out."),
     OPTION_STRING(struct router_conf, private_key, "private_key", "certs/server.key", OPT_RELOAD,
                   "PEM file with the certificate's private key; relative to this file's folder."),
+    OPTION_LIST(
+        struct router_conf, certificates, "certificates", struct certificate_conf,
+        &certificate_options, OPT_RELOAD,
+        "Certificates for other names than those of router.certificate, which is for "
+        "clients that ask for no name or an unknown one. Several for one name may differ in "
+        "their kind of key."),
+    OPTION_DURATION(struct router_conf, session_lifetime, "session_lifetime", "12h", "0s", "7d",
+                    OPT_RELOAD,
+                    "How long a client may resume its TLS session by a ticket; the tickets' keys "
+                    "are replaced as often. 0s = no tickets."),
+    OPTION_STRING(struct router_conf, ticket_secrets, "ticket_secrets", "", OPT_RELOAD,
+                  "File with secrets that the keys of tickets come from, one a line, 64 hex digits "
+                  "each, the first for new tickets; the same on all routers behind one address. "
+                  "\"\" = each router has keys of its own."),
     OPTION_STRING(
         struct router_conf, admin, "admin", "127.0.0.1:9464", 0,
         "Address of the admin listener (/metrics, /healthz, /readyz, /api/status). \"\" = "

@@ -21,6 +21,12 @@ struct key_carrier {
     struct slice scheme; /* what comes before the key in the value; empty = the value is the key */
 };
 
+/* A certificate beside the default one. */
+struct certificate_conf {
+    const char *certificate; /* PEM chain; relative to the config file */
+    const char *private_key; /* PEM */
+};
+
 struct router_conf {
     struct option_list
         listen;       /* of struct listen_conf; default 0.0.0.0:4317 and 0.0.0.0:4318 with TLS */
@@ -41,6 +47,10 @@ struct router_conf {
     uint64_t drain_timeout;  /* ns: SIGTERM to exit */
     uint64_t drain_delay;    /* ns: readiness off before listeners close */
     uint64_t replicas;       /* routers that share the tenants' limits */
+
+    struct option_list certificates; /* of struct certificate_conf: for other names */
+    uint64_t session_lifetime;       /* ns a TLS session may be resumed; 0 = not at all */
+    const char *ticket_secrets;      /* file; "" = keys of this process alone */
 };
 
 enum kafka_compression {

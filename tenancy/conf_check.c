@@ -229,21 +229,50 @@ static int check_sizes(const struct check *c, const struct conf *conf)
     return 0;
 }
 
+static int resolve(const struct check *c, const char *option, const char *folder, const char **path)
+{
+    if (**path == 0)
+        return fail(c, option, "the path is empty");
+    *path = conf_path(folder, *path, c->a);
+    return *path ? 0 : errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+}
+
+static int resolve_certificates(const struct check *c, const char *folder, struct option_list *list)
+{
+    int rc = 0;
+    for (size_t i = 0; i < list->n && rc == 0; i++) {
+        struct certificate_conf *more = (struct certificate_conf *)list->at + i;
+        char option[64];
+        snprintf(option, sizeof(option), "router.certificates[%zu].certificate", i);
+        rc = resolve(c, option, folder, &more->certificate);
+        snprintf(option, sizeof(option), "router.certificates[%zu].private_key", i);
+        if (rc == 0)
+            rc = resolve(c, option, folder, &more->private_key);
+    }
+    return rc;
+}
+
 static int resolve_paths(const struct check *c, struct conf *conf)
 {
-    const char **paths[] = {&conf->state, &conf->tenants, &conf->keys, &conf->router.certificate,
-                            &conf->router.private_key};
-    static const char *const options[] = {"state", "tenants", "keys", "router.certificate",
-                                          "router.private_key"};
+    const struct {
+        const char *option, **path;
+        bool may_be_empty;
+    } rows[] = {
+        {"state", &conf->state, false},
+        {"tenants", &conf->tenants, false},
+        {"keys", &conf->keys, false},
+        {"router.certificate", &conf->router.certificate, false},
+        {"router.private_key", &conf->router.private_key, false},
+        {"router.ticket_secrets", &conf->router.ticket_secrets, true},
+    };
     const char *folder = conf_folder(c->file, c->a);
-    for (size_t i = 0; folder != NULL && i < sizeof(paths) / sizeof(paths[0]); i++) {
-        if (**paths[i] == 0)
-            return fail(c, options[i], "the path is empty");
-        *paths[i] = conf_path(folder, *paths[i], c->a);
-        if (*paths[i] == NULL)
-            folder = NULL;
-    }
-    return folder ? 0 : errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+    if (folder == NULL)
+        return errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (!rows[i].may_be_empty || **rows[i].path != 0)
+            rc = resolve(c, rows[i].option, folder, rows[i].path);
+    return rc ? rc : resolve_certificates(c, folder, &conf->router.certificates);
 }
 
 int conf_finish(struct conf *c, const char *file, const struct option_origins *where,

@@ -1,7 +1,13 @@
-"""The listeners before a request is read: who is behind a balancer."""
+"""The listeners before a request is read: who is behind a balancer, TLS as other programs see it."""
 
+import os
+import re
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
+import threading
 
 import pytest
 
@@ -57,3 +63,163 @@ def test_a_balancer_may_look_whether_the_port_is_open(behind):
     until(lambda: behind.metric("tenantry_router_connections_total") > accepted
           and behind.metric("tenantry_connections") == 0, 20, "the probe's end")  # fmt: skip
     assert behind.metric("tenantry_router_connections_refused_total") == before
+
+
+# -- TLS
+
+
+def make_certificate(folder, name, *kind):
+    """A self-signed one and its key, by OpenSSL's own program."""
+    pem, key = folder / f"{name}.pem", folder / f"{name}.key"
+    subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
+                    f"subjectAltName=DNS:{name}", *(kind or ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]),
+                    "-keyout", key, "-out", pem], check=True, capture_output=True, timeout=60)  # fmt: skip
+    return pem, key
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    """A default certificate and two more."""
+    folder = tmp_path_factory.mktemp("names")
+    made = [make_certificate(folder, "other.test"), make_certificate(folder, "localhost", "-newkey", "rsa:2048")]
+    more = ", ".join(f'{{ certificate = "{pem}"; private_key = "{key}"; }}' for pem, key in made)
+    front = Front(folder, router=f"certificates = ( {more} );")
+    yield front
+    front.end()
+
+
+def s_client(front, *args, send=b""):
+    """What `openssl s_client` says."""
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{front.port}", *map(str, args)],
+                          input=send, capture_output=True, timeout=60)  # fmt: skip
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+def subject(front, *args):
+    said = s_client(front, *args)
+    found = re.search(r"^subject=.*CN = (\S+)", said, re.M)
+    return found and found[1]
+
+
+def test_r8_r9_the_name_selects_the_certificate(names):
+    default = subject(names, "-noservername")
+    assert default not in (None, "other.test")
+    assert subject(names, "-servername", "other.test") == "other.test"
+    assert subject(names, "-servername", "unknown.test") == default
+    assert subject(names, "-servername", "localhost") == default
+
+
+REFUSED = "alert handshake failure|no cipher|alert protocol version|no application protocol|unsupported protocol"
+
+
+@pytest.mark.parametrize("args, expected", [
+    (["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256", "-groups", "P-256", "-servername", "localhost"],
+     r"Cipher is ECDHE-RSA-AES128-GCM-SHA256"),  # R6
+    (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES256-SHA:AES128-GCM-SHA256"], REFUSED),  # R7
+    (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], REFUSED),  # R5
+    (["-tls1_3", "-alpn", "h2,http/1.1"], r"ALPN protocol: h2"),  # R1
+    (["-tls1_3", "-alpn", "http/1.1"], r"ALPN protocol: http/1.1"),
+    (["-tls1_3"], r"No ALPN negotiated"),  # R3
+    (["-tls1_3", "-alpn", "spdy/3"], REFUSED),  # R2
+    (["-tls1_2", "-alpn", "h3"], REFUSED),
+    (["-tls1_3"], r"Max Early Data: 0|No early data|Early data was not sent"),  # R11
+    (["-tls1_2", "-comp"], r"Compression: NONE"),  # R6
+    (["-tls1_2"], r"Secure Renegotiation IS supported"),
+], ids=lambda v: "_".join(v)[:40] if isinstance(v, list) else "")  # fmt: skip
+def test_tls_as_openssl_sees_it(names, args, expected):
+    assert re.search(expected, s_client(names, *args)), s_client(names, *args)
+
+
+def resumed(front, session, *args):
+    said = s_client(front, "-sess_in", session, *args, send=b"GET / HTTP/1.1\r\n\r\n")
+    return "Reused, " in said
+
+
+def new_session(front, path, *args):
+    # A request keeps s_client reading until the tickets are there: TLS 1.3 sends them after the handshake.
+    s_client(front, "-sess_out", path, "-ign_eof", *args, send=b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert path.stat().st_size > 0
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_sessions_resume_on_every_loop_and_never_early(names, tmp_path, version):
+    session = tmp_path / "session"
+    new_session(names, session, version)
+    assert all(resumed(names, session, version) for _ in range(8))  # two loops
+    early = tmp_path / "early"
+    early.write_bytes(b"POST /v1/logs HTTP/1.1\r\n")
+    if version == "-tls1_3":
+        assert "Early data was accepted" not in s_client(names, "-sess_in", session, "-early_data", early)  # R11
+
+
+def test_sessions_outlive_a_restart_with_a_file_of_secrets(tmp_path):
+    secrets = tmp_path / "secrets"
+    secrets.write_text("ab" * 32 + "\n")
+    front = Front(tmp_path / "one", router=f'ticket_secrets = "{secrets}";')
+    session = tmp_path / "session"
+    new_session(front, session, "-tls1_3")
+    front.end()
+    front = Front(tmp_path / "two", router=f'ticket_secrets = "{secrets}";')
+    assert resumed(front, session, "-tls1_3")
+    # A wrong file is refused with a sentence, and what was in use stays.
+    secrets.write_text("ab\n")
+    front.process.wait_log(r"the new certificate is not used.*secrets:1: a ticket secret")
+    assert resumed(front, session, "-tls1_3")
+    secrets.write_text("cd" * 32 + "\n")
+    front.process.wait_log("certificate renewed")
+    until(lambda: not resumed(front, session, "-tls1_3"), 20, "the old secret forgotten")
+    front.end()
+
+
+class Dialer(threading.Thread):
+    """Handshakes one after the other, each with a request; what failed is kept."""
+
+    def __init__(self, front, ca):
+        super().__init__()
+        self.front, self.ca = front, ca
+        self.over, self.done, self.failed, self.seen = False, 0, [], set()
+
+    def run(self):
+        while not self.over:
+            try:
+                with self.front.tls(ca=self.ca) as c:
+                    self.seen.add(c.getpeercert(binary_form=True))
+                    if ask(c) != 401:
+                        self.failed.append("no answer")
+                self.done += 1
+            except OSError as e:
+                self.failed.append(repr(e))
+
+
+def test_certificates_change_under_load_without_a_failed_handshake(tmp_path):
+    front = Front(tmp_path / "front")
+    pairs, trusted = [], tmp_path / "trusted.pem"
+    for i in range(4):
+        folder = tmp_path / f"next{i}"
+        front.cli("certs", "dev", "--folder", folder)
+        pairs.append(folder)
+    trusted.write_text("".join((f / "ca.pem").read_text() for f in [front.folder / "certs", *pairs]))
+    dialers = [Dialer(front, trusted) for _ in range(3)]
+    for d in dialers:
+        d.start()
+    try:
+        for folder in pairs:
+            for name in ("server.pem", "server.key"):  # in between the halves do not fit
+                fresh = front.folder / "certs" / f"{name}.new"
+                shutil.copy(folder / name, fresh)
+                os.replace(fresh, front.folder / "certs" / name)
+            want = ssl.PEM_cert_to_DER_cert((folder / "server.pem").read_text().split("-----END")[0]
+                                            + "-----END CERTIFICATE-----\n")  # fmt: skip
+            until(lambda want=want: any(want in d.seen for d in dialers), 30, "a handshake with the new certificate")
+        (front.folder / "certs" / "server.pem").write_text("no certificate\n")
+        front.process.wait_log(r"the new certificate is not used.*cannot read the certificate .*server\.pem")
+        done = sum(d.done for d in dialers)
+        until(lambda: sum(d.done for d in dialers) > done + 10, 30, "handshakes with the old certificate")
+    finally:
+        for d in dialers:
+            d.over = True
+        for d in dialers:
+            d.join()
+    assert [f for d in dialers for f in d.failed] == []
+    assert front.metric("tenantry_router_handshakes_failed_total") == 0
+    front.end()

@@ -9,11 +9,11 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-/* A self-signed P-256 certificate for `name` in <folder>/<name>.pem and .key. */
-static void make_certificate(const struct temp_folder *folder, const char *name)
+/* A self-signed certificate for `name` in <folder>/<file>.pem and .key. */
+static void make_certificate_of(const struct temp_folder *folder, const char *base,
+                                const char *name, EVP_PKEY *key)
 {
-    char path[512], file[64];
-    EVP_PKEY *key = EVP_EC_gen("P-256");
+    char path[512], file[64], san[128];
     X509 *x = X509_new();
     X509_set_version(x, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
@@ -23,12 +23,16 @@ static void make_certificate(const struct temp_folder *folder, const char *name)
     X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
                                (const unsigned char *)name, -1, -1, 0);
     X509_set_issuer_name(x, X509_get_subject_name(x));
+    snprintf(san, sizeof(san), "DNS:%s", name);
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
+    X509_add_ext(x, e, -1);
+    X509_EXTENSION_free(e);
     X509_sign(x, key, EVP_sha256());
-    snprintf(file, sizeof(file), "%s.pem", name);
+    snprintf(file, sizeof(file), "%s.pem", base);
     FILE *out = fopen(temp_path(folder, file, path), "w");
     PEM_write_X509(out, x);
     fclose(out);
-    snprintf(file, sizeof(file), "%s.key", name);
+    snprintf(file, sizeof(file), "%s.key", base);
     out = fopen(temp_path(folder, file, path), "w");
     PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL);
     fclose(out);
@@ -36,11 +40,21 @@ static void make_certificate(const struct temp_folder *folder, const char *name)
     EVP_PKEY_free(key);
 }
 
+static void make_certificate(const struct temp_folder *folder, const char *name)
+{
+    make_certificate_of(folder, name, name, EVP_EC_gen("P-256"));
+}
+
+static struct tls_tickets *tickets; /* of the test that runs */
+
 static SSL_CTX *server_context(const struct temp_folder *folder, const char *certificate,
                                const char *key, struct errbuf *err)
 {
     char a[512], b[512];
-    return tls_context_new(temp_path(folder, certificate, a), temp_path(folder, key, b), err);
+    struct router_conf conf = {.certificate = temp_path(folder, certificate, a),
+                               .private_key = temp_path(folder, key, b),
+                               .ticket_secrets = ""};
+    return tls_context_new(&conf, tickets, err);
 }
 
 struct fixture {
@@ -53,6 +67,8 @@ static void begin(struct fixture *f)
 {
     struct errbuf err = ERRBUF_INIT;
     f->folder = temp_folder_make();
+    tickets = tls_tickets_new();
+    assert_int_equal(tls_tickets_use(tickets, 3600 * NS_PER_S, "", 1000000, &err), 0);
     make_certificate(&f->folder, "one");
     make_certificate(&f->folder, "two");
     f->ctx = server_context(&f->folder, "one.pem", "one.key", &err);
@@ -65,6 +81,7 @@ static void end(struct fixture *f)
 {
     server_stop(&f->s);
     SSL_CTX_free(f->ctx);
+    tls_tickets_free(tickets);
     temp_folder_remove(&f->folder);
 }
 
@@ -81,7 +98,9 @@ struct offer {
     const char *ciphers;
 };
 
-static void client_begin(struct client *c, const struct server *s, const struct offer *o)
+/* `name`: SNI; NULL = none. */
+static void client_begin_named(struct client *c, const struct server *s, const struct offer *o,
+                               const char *name)
 {
     c->ctx = SSL_CTX_new(TLS_client_method());
     SSL_CTX_set_min_proto_version(c->ctx, o->min);
@@ -94,10 +113,17 @@ static void client_begin(struct client *c, const struct server *s, const struct 
     c->fd = server_connect(s);
     c->ssl = SSL_new(c->ctx);
     SSL_set_fd(c->ssl, c->fd);
+    if (name != NULL)
+        SSL_set_tlsext_host_name(c->ssl, name);
     ERR_clear_error();
     c->error = SSL_connect(c->ssl) == 1 ? 0 : ERR_peek_error();
     if (c->error == 0 && !SSL_is_init_finished(c->ssl))
         c->error = 1;
+}
+
+static void client_begin(struct client *c, const struct server *s, const struct offer *o)
+{
+    client_begin_named(c, s, o, NULL);
 }
 
 static void client_end(struct client *c)
@@ -277,6 +303,7 @@ static void test_wrong_files(void **state)
         {__LINE__, "one.pem", "one.pem", "cannot use the private key"},
     };
     struct temp_folder folder = temp_folder_make();
+    tickets = tls_tickets_new();
     make_certificate(&folder, "one");
     make_certificate(&folder, "two");
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -285,6 +312,7 @@ static void test_wrong_files(void **state)
                   server_context(&folder, rows[i].certificate, rows[i].key, &err) == NULL, "taken");
         check_row(rows[i].line, strstr(err.text, rows[i].sentence) != NULL, "%s", err.text);
     }
+    tls_tickets_free(tickets);
     temp_folder_remove(&folder);
 }
 
@@ -296,6 +324,7 @@ static void test_handshake_timeout(void **state)
     char c;
     f.folder = temp_folder_make();
     struct errbuf err = ERRBUF_INIT;
+    tickets = tls_tickets_new();
     make_certificate(&f.folder, "one");
     f.ctx = server_context(&f.folder, "one.pem", "one.key", &err);
     server_init(&f.s);
@@ -307,13 +336,82 @@ static void test_handshake_timeout(void **state)
     end(&f);
 }
 
+/* R8, R9: by the name, the exact one before the wildcard; any other name gets the default, and a
+ * client that knows RSA alone the certificate of that kind. */
+static void test_names(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        const char *name, *ciphers, *certificate;
+    } rows[] = {
+        {__LINE__, NULL, NULL, "one"},
+        {__LINE__, "one", NULL, "one"},
+        {__LINE__, "nobody.test", NULL, "one"},
+        {__LINE__, "a.w.test", NULL, "a.w.test"},
+        {__LINE__, "A.W.TEST", NULL, "a.w.test"},
+        {__LINE__, "b.w.test", NULL, "*.w.test"},
+        {__LINE__, "c.b.w.test", NULL, "one"},
+        {__LINE__, "one", "ECDHE-RSA-AES128-GCM-SHA256", "one"}, /* R6 */
+        {__LINE__, NULL, "ECDHE-RSA-AES128-GCM-SHA256", "one"},
+        {__LINE__, "b.w.test", "ECDHE-RSA-AES128-GCM-SHA256", NULL},
+    };
+    static const char *const files[] = {"any", "a", "rsa"};
+    struct certificate_conf more[COUNT(files)];
+    char paths[2 * COUNT(files) + 2][512], file[64];
+    struct fixture f;
+    struct errbuf err = ERRBUF_INIT;
+    begin(&f);
+    server_stop(&f.s);
+    SSL_CTX_free(f.ctx);
+    make_certificate_of(&f.folder, "any", "*.w.test", EVP_EC_gen("P-256"));
+    make_certificate_of(&f.folder, "a", "a.w.test", EVP_EC_gen("P-256"));
+    make_certificate_of(&f.folder, "rsa", "one", EVP_RSA_gen(2048));
+    for (size_t i = 0; i < COUNT(files); i++) {
+        snprintf(file, sizeof(file), "%s.pem", files[i]);
+        more[i].certificate = temp_path(&f.folder, file, paths[2 * i]);
+        snprintf(file, sizeof(file), "%s.key", files[i]);
+        more[i].private_key = temp_path(&f.folder, file, paths[2 * i + 1]);
+    }
+    struct router_conf conf = {.certificate = temp_path(&f.folder, "one.pem", paths[6]),
+                               .private_key = temp_path(&f.folder, "one.key", paths[7]),
+                               .certificates = {more, COUNT(files)},
+                               .ticket_secrets = ""};
+    f.ctx = tls_context_new(&conf, tickets, &err);
+    assert_non_null(f.ctx);
+    server_init(&f.s);
+    server_start(&f.s, f.ctx);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct offer o = {TLS1_2_VERSION, rows[i].ciphers ? TLS1_2_VERSION : TLS1_3_VERSION,
+                          "\x02h2", rows[i].ciphers};
+        struct client c;
+        char name[64] = "";
+        client_begin_named(&c, &f.s, &o, rows[i].name);
+        check_row(rows[i].line, (c.error == 0) == (rows[i].certificate != NULL), "%s",
+                  ERR_reason_error_string(c.error));
+        if (c.error == 0) {
+            subject(&c, name, sizeof(name));
+            check_row(rows[i].line, strcmp(name, rows[i].certificate) == 0, "%s", name);
+        } else { /* the alert came, not only the end */
+            check_row(rows[i].line, ERR_GET_REASON(c.error) == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE,
+                      "%s", ERR_reason_error_string(c.error));
+        }
+        client_end(&c);
+    }
+    end(&f);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_negotiation),       cmocka_unit_test(test_exchange),
-        cmocka_unit_test(test_renewal),           cmocka_unit_test(test_wrong_files),
-        cmocka_unit_test(test_handshake_timeout), cmocka_unit_test(test_close_notify),
+        cmocka_unit_test(test_negotiation),
+        cmocka_unit_test(test_exchange),
+        cmocka_unit_test(test_renewal),
+        cmocka_unit_test(test_wrong_files),
+        cmocka_unit_test(test_handshake_timeout),
+        cmocka_unit_test(test_close_notify),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,6 +21,7 @@ class Front:
 
     def __init__(self, folder, router="", listen="", tenants=("acme",)):
         self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.admin_port = free_ports(2)
         self.conf = self.folder / "tenantry.conf"
         self.write_conf(router, listen)
