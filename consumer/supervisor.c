@@ -142,7 +142,12 @@ static void look_for_changes(struct supervisor *s, bool asked)
         return;
     struct errbuf err = ERRBUF_INIT;
     int rc = tenancy_reload(s->tenancy, &err);
-    if (rc < 0)
+    size_t told = 0;
+    if (!s->with_router) { /* which tells the same */
+        tenancy_notices(s->tenancy, &told);
+        tenancy_log_notices(s->tenancy);
+    }
+    if (rc < 0 && told == 0)
         log_event(LOG_ERROR, "the changed configuration is refused, the running one stays",
                   log_str("reason", err.text));
     use_snapshot(s);
@@ -288,6 +293,8 @@ static int start(struct supervisor *s, struct errbuf *err)
     s->snapshot = tenancy_acquire(s->tenancy);
     const struct log_conf *log = &s->snapshot->conf->log;
     log_setup("supervisor", (enum log_level)log->level, (enum log_format)log->format);
+    if (!s->with_router)
+        tenancy_log_notices(s->tenancy);
     int rc = lock_state(s, err);
     if (rc == 0)
         rc = prepare_kafka(s, err);

@@ -76,15 +76,6 @@ static SSL_CTX *identity_renew(struct identity *id, const struct router_conf *co
 
 /* -- reload -- */
 
-static void log_notices(const struct tenancy *t)
-{
-    size_t n;
-    const struct tenancy_notice *notices = tenancy_notices(t, &n);
-    for (size_t i = 0; i < n; i++)
-        log_event(notices[i].refused ? LOG_ERROR : LOG_WARN, "configuration notice",
-                  log_str("text", notices[i].text));
-}
-
 static void warm_topics(struct router *r, const struct snapshot *s)
 {
     for (size_t i = 0; i < s->n_tenants; i++)
@@ -105,7 +96,7 @@ static void reload(struct run *x, bool force)
     int changed = 0;
     if (force || tenancy_changed(x->router.tenancy)) {
         changed = tenancy_reload(x->router.tenancy, &err);
-        log_notices(x->router.tenancy);
+        tenancy_log_notices(x->router.tenancy);
     }
     struct snapshot *s = tenancy_acquire(x->router.tenancy);
     SSL_CTX *renewed = NULL;
@@ -178,7 +169,7 @@ static int start(struct run *x, const char *config_file, const char *brokers, st
         return -EINVAL;
     struct snapshot *s = tenancy_acquire(x->router.tenancy);
     log_setup("router", (enum log_level)s->conf->log.level, (enum log_format)s->conf->log.format);
-    log_notices(x->router.tenancy);
+    tenancy_log_notices(x->router.tenancy);
     int rc = start_serving(x, s, brokers, err);
     snapshot_release(s);
     return rc;

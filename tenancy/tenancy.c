@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "tenancy/conf_fixed.h"
 #include "tenancy/gather.h"
 
@@ -222,4 +223,11 @@ const struct tenancy_notice *tenancy_notices(const struct tenancy *t, size_t *re
 {
     *ret_n = t->n_notices;
     return t->notices;
+}
+
+void tenancy_log_notices(const struct tenancy *t)
+{
+    for (size_t i = 0; i < t->n_notices; i++)
+        log_event(t->notices[i].refused ? LOG_ERROR : LOG_WARN, "configuration notice",
+                  log_str("text", t->notices[i].text));
 }

@@ -97,6 +97,9 @@ struct tenancy_notice {
  * them. Thread: the one that reloads. */
 const struct tenancy_notice *tenancy_notices(const struct tenancy *t, size_t *ret_n);
 
+/* Writes them to the log. */
+void tenancy_log_notices(const struct tenancy *t);
+
 const struct tenant *snapshot_tenant(const struct snapshot *s, struct slice id);
 
 enum auth_verdict {
