@@ -144,6 +144,22 @@ def test_a_second_one_on_the_same_state_is_refused(system):
     assert system.http("/readyz")[0] == 200
 
 
+def test_supervise_alone_tells_of_wrong_files(system):
+    """As the router does in `up`: at the start, and when a file changes."""
+    folder = system.folder / "tenants.d"
+    (folder / "broken.conf").write_text('tenant: {\n  id = "broken";\n  limitz = { };\n};\n')
+    log = system.folder / "supervise.log"
+    system.process = start_tenantry("--config", system.conf, "supervise", log=log, cwd=system.folder)
+    told = r'level=error .*msg="configuration notice" program=supervisor .*{}\.conf:3: .*limitz'
+    system.process.wait_log(told.format("broken"), 30)
+    until(lambda: worker_of(system, "acme"), 30, "the worker of a tenant whose file is right")
+    assert worker_of(system, "broken") is None
+    text = (folder / "beta.conf").read_text()
+    (folder / "beta.conf").write_text('tenant: {\n  id = "beta";\n  limitz = { };\n};\n')
+    system.process.wait_log(told.format("beta"), 30)
+    (folder / "beta.conf").write_text(text)
+
+
 def test_supervise_alone_needs_brokers(tmp_path):
     system = System(tmp_path / "system")
     out = system.cli("supervise", check=False)
