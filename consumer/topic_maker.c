@@ -10,6 +10,12 @@
 
 #define ANSWER_MS 5000
 #define RETRY_S   1
+#define LOOK_S    3 /* a topic that is missing twice in a row is made anew */
+
+struct done_tenant {
+    char *id;
+    bool missed; /* a topic of it was not there at the last look */
+};
 
 struct topic_maker {
     char *brokers;
@@ -18,26 +24,27 @@ struct topic_maker {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
     struct snapshot *snapshot;
-    char **done; /* ids of tenants whose topics are there */
+    struct done_tenant *done; /* whose topics are there */
     size_t n_done;
     bool connected, stop;
 };
 
-static bool is_done(const struct topic_maker *m, const char *tenant)
+static struct done_tenant *find_done(const struct topic_maker *m, const char *tenant)
 {
     for (size_t i = 0; i < m->n_done; i++)
-        if (strcmp(m->done[i], tenant) == 0)
-            return true;
-    return false;
+        if (strcmp(m->done[i].id, tenant) == 0)
+            return &m->done[i];
+    return NULL;
 }
 
 static void mark_done(struct topic_maker *m, const char *tenant)
 {
-    char *id = strdup(tenant), **done = realloc(m->done, (m->n_done + 1) * sizeof(*done));
+    struct done_tenant *done = realloc(m->done, (m->n_done + 1) * sizeof(*done));
+    char *id = strdup(tenant);
     if (done != NULL)
         m->done = done;
     if (id != NULL && done != NULL)
-        m->done[m->n_done++] = id;
+        m->done[m->n_done++] = (struct done_tenant){id, false};
     else
         free(id);
 }
@@ -46,10 +53,10 @@ static void forget_gone(struct topic_maker *m)
 {
     size_t kept = 0;
     for (size_t i = 0; i < m->n_done; i++) {
-        if (snapshot_tenant(m->snapshot, slice_str(m->done[i])) != NULL)
+        if (snapshot_tenant(m->snapshot, slice_str(m->done[i].id)) != NULL)
             m->done[kept++] = m->done[i];
         else
-            free(m->done[i]);
+            free(m->done[i].id);
     }
     m->n_done = kept;
 }
@@ -86,7 +93,7 @@ static bool make_all(struct topic_maker *m, rd_kafka_t *rk, const struct snapsho
         const struct tenant *t = &s->tenants[i];
         struct errbuf err = ERRBUF_INIT;
         pthread_mutex_lock(&m->lock);
-        bool skip = is_done(m, t->id) || m->stop;
+        bool skip = find_done(m, t->id) != NULL || m->stop;
         pthread_mutex_unlock(&m->lock);
         if (skip)
             continue;
@@ -109,20 +116,90 @@ static bool make_all(struct topic_maker *m, rd_kafka_t *rk, const struct snapsho
     return all;
 }
 
-/* Waits for a change, or for the next try when something is left to do. NULL = stop. */
+/* ---- topics that go away ---- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The first of the tenant's topics that is not among the sorted names, or NULL. */
+static const char *first_missing(const struct tenant *t, const char *const *names, size_t n)
+{
+    const char *wanted[SIGNAL_COUNT + 1];
+    memcpy(wanted, t->topic, sizeof(t->topic));
+    wanted[SIGNAL_COUNT] = t->dlq_topic;
+    for (size_t i = 0; i < SIGNAL_COUNT + 1; i++)
+        if (bsearch(&wanted[i], names, n, sizeof(*names), by_text) == NULL)
+            return wanted[i];
+    return NULL;
+}
+
+/* True when it was missing at the last look already: a broker that has just started, or somebody
+ * who is making the topic anew, gets a moment. */
+static bool missed_again(struct topic_maker *m, const char *tenant, bool missing)
+{
+    pthread_mutex_lock(&m->lock);
+    struct done_tenant *d = find_done(m, tenant);
+    bool again = d != NULL && d->missed && missing;
+    if (d != NULL)
+        d->missed = missing && !again;
+    pthread_mutex_unlock(&m->lock);
+    return again;
+}
+
+static void make_anew(rd_kafka_t *rk, const struct snapshot *s, const struct tenant *t,
+                      const char *missing)
+{
+    struct errbuf err = ERRBUF_INIT;
+    int made = topics_ensure(rk, s->conf, t, ANSWER_MS, &err);
+    if (made < 0)
+        log_repeated(LOG_ERROR, "a tenant's topic is gone and cannot be made anew", t->id,
+                     log_str("tenant", t->id), log_str("topic", missing),
+                     log_str("reason", err.text));
+    else if (made > 0)
+        log_event(LOG_ERROR,
+                  "a tenant's topic was deleted and is made anew, empty: what it held and was not "
+                  "written yet is lost",
+                  log_str("tenant", t->id), log_str("topic", missing), log_i64("topics", made));
+}
+
+/* Metadata of all topics never makes one. Who decides what exists is the controller, when
+ * topics_ensure asks it. */
+static void look_for_missing(struct topic_maker *m, rd_kafka_t *rk, const struct snapshot *s)
+{
+    const struct rd_kafka_metadata *metadata;
+    if (rd_kafka_metadata(rk, 1, NULL, &metadata, ANSWER_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    size_t n = 0;
+    const char **names = calloc((size_t)metadata->topic_cnt + 1, sizeof(*names));
+    for (int i = 0; names != NULL && i < metadata->topic_cnt; i++)
+        if (metadata->topics[i].err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            names[n++] = metadata->topics[i].topic;
+    if (names != NULL)
+        qsort(names, n, sizeof(*names), by_text);
+    for (size_t i = 0; names != NULL && i < s->n_tenants; i++) {
+        const char *missing = first_missing(&s->tenants[i], names, n);
+        if (missed_again(m, s->tenants[i].id, missing != NULL))
+            make_anew(rk, s, &s->tenants[i], missing);
+    }
+    free(names);
+    rd_kafka_metadata_destroy(metadata);
+}
+
+/* ---- the thread ---- */
+
+/* Waits for a change, or for the time of the next look. NULL = stop. */
 static struct snapshot *next_snapshot(struct topic_maker *m, const struct snapshot *last,
                                       bool again)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += RETRY_S;
+    until.tv_sec += again ? RETRY_S : LOOK_S;
     pthread_mutex_lock(&m->lock);
-    while (!m->stop && (m->snapshot == NULL || m->snapshot == last)) {
-        if (!again)
-            pthread_cond_wait(&m->changed, &m->lock);
-        else if (pthread_cond_timedwait(&m->changed, &m->lock, &until) == ETIMEDOUT)
+    while (!m->stop && (m->snapshot == NULL || m->snapshot == last))
+        if (pthread_cond_timedwait(&m->changed, &m->lock, &until) == ETIMEDOUT)
             break;
-    }
     struct snapshot *s = m->stop || m->snapshot == NULL ? NULL : snapshot_ref(m->snapshot);
     pthread_mutex_unlock(&m->lock);
     return s;
@@ -149,6 +226,8 @@ static void *maker_main(void *arg)
         if (first && m->wake != NULL)
             m->wake();
         again = !make_all(m, rk, s);
+        if (!again)
+            look_for_missing(m, rk, s);
     }
     snapshot_release(s);
     if (rk != NULL)
@@ -202,7 +281,7 @@ bool topic_maker_connected(struct topic_maker *m)
 bool topic_maker_done(struct topic_maker *m, const char *tenant)
 {
     pthread_mutex_lock(&m->lock);
-    bool done = is_done(m, tenant);
+    bool done = find_done(m, tenant) != NULL;
     pthread_mutex_unlock(&m->lock);
     return done;
 }
@@ -218,7 +297,7 @@ void topic_maker_free(struct topic_maker *m)
     pthread_join(m->thread, NULL);
     snapshot_release(m->snapshot);
     for (size_t i = 0; i < m->n_done; i++)
-        free(m->done[i]);
+        free(m->done[i].id);
     free(m->done);
     free(m->brokers);
     pthread_mutex_destroy(&m->lock);

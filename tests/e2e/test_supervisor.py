@@ -144,6 +144,24 @@ def test_a_second_one_on_the_same_state_is_refused(system):
     assert system.http("/readyz")[0] == 200
 
 
+def test_a_deleted_topic_is_made_anew(system, kafka):
+    """Within seconds, loudly; senders get 503 meanwhile and others nothing at all."""
+    system.up()
+    client = Client(kafka.bootstrap)
+    for tenant in ("acme", "beta"):
+        written(system, tenant, 20)
+    well = worker_of(system, "beta")
+    topics = [f"{system.prefix}.acme.{kind}" for kind in ("logs", "dlq")]
+    for topic in topics:
+        client.admin.delete_topics([topic])[topic].result(30)
+    system.process.wait_log(rf"level=error .*topic was deleted and is made anew.* tenant=acme .*{system.prefix}", 60)
+    until(lambda: set(topics) <= set(client.topics()), 60, "both topics")
+    until(lambda: system.send("acme", "logs", 10, check=False).returncode == 0, 60, "records taken again")
+    until(lambda: system.count("acme") >= 30, 60, "rows of the new topic")
+    written(system, "beta", 5)
+    assert worker_of(system, "beta") == well
+
+
 def test_supervise_alone_tells_of_wrong_files(system):
     """As the router does in `up`: at the start, and when a file changes."""
     folder = system.folder / "tenants.d"
