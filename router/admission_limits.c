@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 
-#define RETRY_MIN_NS NS_PER_S /* R211 */
-#define RETRY_MAX_NS (5 * NS_PER_S)
-#define MAX_HOLDERS  2
+#include <xxhash.h>
+
+#define MAX_HOLDERS 2
 /* Bytes and items, for all signals and for one. */
 #define CLAIMS_PER_HOLDER 4
 
@@ -27,6 +27,7 @@ struct claim {
 struct claims {
     struct claim at[MAX_HOLDERS * CLAIMS_PER_HOLDER];
     int n;
+    struct limit_caller who;
 };
 
 static int holders_of(const struct request *req, struct holder ret[MAX_HOLDERS])
@@ -75,12 +76,10 @@ static void claim_all(struct claims *c, const struct request *req, enum outcome 
 
 /* "the tenant's limit of bytes per second is reached (50KB/s for all signals): 1200 bytes of the
  * burst of 100KB are left and the request needs 60000; come back in 1.2 s" */
-static bool refuse_claim(const struct claim *c, uint64_t now_ns, uint64_t wait_ns,
+static bool refuse_claim(const struct claim *c, uint64_t now_ns, uint64_t delay_ns,
                          struct refusal *why)
 {
     char rate[64], burst[64];
-    uint64_t delay_ns = wait_ns < RETRY_MIN_NS ? RETRY_MIN_NS : wait_ns;
-    delay_ns = delay_ns > RETRY_MAX_NS ? RETRY_MAX_NS : delay_ns;
     bool bytes = c->outcome == OUTCOME_OVER_BYTES;
     option_format_number(bytes ? OPT_SIZE : OPT_RATE, c->limit->rate, rate, sizeof(rate));
     option_format_number(bytes ? OPT_SIZE : OPT_UINT, c->limit->burst, burst, sizeof(burst));
@@ -107,20 +106,23 @@ static uint64_t longest_wait(const struct request *req)
     return wait_ns < left_ns ? wait_ns : left_ns;
 }
 
-/* The claim that has to wait longest decides when the request fits. Nothing is taken any more. */
+/* The claim that has to wait longest decides when the request fits; in its line the request gets a
+ * place. Nothing is taken any more. */
 static bool refuse_claims(const struct claims *claims, uint64_t now_ns, struct refusal *why)
 {
     const struct claim *longest = NULL;
     uint64_t longest_ns = 0;
     for (int i = 0; i < claims->n; i++) {
         const struct claim *c = &claims->at[i];
-        uint64_t wait_ns = limit_wait(c->state, c->limit, c->n, now_ns);
-        if (longest == NULL || wait_ns > longest_ns) {
+        uint64_t wait_ns = limit_wait(c->state, c->limit, c->n, claims->who, now_ns);
+        if (c->limit->rate != 0 && (longest == NULL || wait_ns > longest_ns)) {
             longest = c;
             longest_ns = wait_ns;
         }
     }
-    return refuse_claim(longest, now_ns, longest_ns, why);
+    return refuse_claim(
+        longest, now_ns,
+        limit_queue_up(longest->state, longest->limit, longest->n, claims->who, now_ns), why);
 }
 
 /* Takes all claims or none. */
@@ -131,7 +133,7 @@ static bool take(struct request *req, const struct claims *claims, struct refusa
         const struct claim *c = &claims->at[i];
         uint64_t this_ns = 0;
         enum limit_verdict verdict =
-            limit_take(c->state, c->limit, c->n, now_ns, longest_ns, &this_ns);
+            limit_take(c->state, c->limit, c->n, claims->who, now_ns, longest_ns, &this_ns);
         if (verdict == LIMIT_REFUSED) {
             while (i-- > 0)
                 limit_return(claims->at[i].state, claims->at[i].limit, claims->at[i].n);
@@ -140,15 +142,43 @@ static bool take(struct request *req, const struct claims *claims, struct refusa
         if (verdict == LIMIT_WAIT && this_ns > wait_ns)
             wait_ns = this_ns;
     }
+    for (int i = 0; i < claims->n; i++)
+        limit_leave(claims->at[i].state, claims->who, now_ns);
     if (now_ns + wait_ns > req->not_before_ns)
         req->not_before_ns = now_ns + wait_ns;
     return true;
+}
+
+/* Before the body there is nothing to know a request by but its connection: those on it cannot be
+ * told apart. */
+static struct limit_caller caller_by_connection(const struct request *req)
+{
+    uint64_t id = XXH3_64bits_withSeed(&req->client, sizeof(req->client), (uint64_t)req->signal);
+    return (struct limit_caller){id ? id : 1, true};
+}
+
+/* A sender that repeats a request sends the same bytes. */
+static struct limit_caller caller_by_body(const struct request *req)
+{
+    uint64_t id = XXH3_64bits_withSeed(req->body.at, req->body.len, (uint64_t)req->signal);
+    return (struct limit_caller){id ? id : 1, false};
+}
+
+static bool has_limits(const struct claims *claims)
+{
+    for (int i = 0; i < claims->n; i++)
+        if (claims->at[i].limit->rate != 0)
+            return true;
+    return false;
 }
 
 bool limit_requests(struct request *req, struct refusal *why)
 {
     struct claims claims = {.n = 0};
     claim_all(&claims, req, OUTCOME_OVER_REQUESTS, 1);
+    if (!has_limits(&claims))
+        return true;
+    claims.who = caller_by_connection(req);
     return take(req, &claims, why);
 }
 
@@ -157,5 +187,8 @@ bool limit_payload(struct request *req, struct refusal *why)
     struct claims claims = {.n = 0};
     claim_all(&claims, req, OUTCOME_OVER_BYTES, req->body.len);
     claim_all(&claims, req, OUTCOME_OVER_ITEMS, req->items);
+    if (!has_limits(&claims))
+        return true;
+    claims.who = caller_by_body(req);
     return take(req, &claims, why);
 }

@@ -137,18 +137,20 @@ class Offer:
                 self.answers.append((a.code, ended[0] - start, a.retry_delay, None))
 
 
-def offer(system, tenant, body, per_second, seconds):
-    """The tenant's flood, and a neighbour beside it."""
+def offer(system, tenant, body, per_second, enough):
+    """The tenant's flood, and a neighbour beside it, until it is enough."""
     flood, free = Offer(system, tenant, body, per_second), Offer(system, "free", logs(), 40)
     start = time.monotonic()
     flood.start()
     free.start()
-    threading.Event().wait(seconds)
+    until(lambda: flood.failures or free.failures or enough(flood.answers, free.answers), 60,
+          lambda: f"{len(flood.answers)} and {len(free.answers)} answers are enough")
     found = flood.finish()
     return found, time.monotonic() - start, free.finish()
 
 
-SECONDS = 4
+def was_refused(answer):
+    return answer[0] not in (200, 0)
 
 
 @pytest.mark.parametrize(
@@ -161,29 +163,30 @@ SECONDS = 4
     ids=["bytes", "items", "requests"],
 )
 def test_twenty_times_the_limit(system, tenant, body, unit, rate, burst):
-    """What gets through is the limit; the rest is slowed, then refused with the bucket's own delay."""
+    """What gets through is the limit; the rest is slowed, then refused with the bucket's own delay. How
+    close to the limit it comes: test_limits_long.py, and in virtual time tests/tenancy/test_limit_line.c."""
     before = counter(system, "tenantry_requests_waited_total", tenant)
-    found, took, neighbour = offer(system, tenant, body, 20 * rate / unit, SECONDS)
-    passed = [a for a in found if a[0] in (200, 0)]
-    refused = [a for a in found if a[0] not in (200, 0)]
+
+    def enough(flood, free):
+        http = [a for a in flood if was_refused(a) and a[0] == 429]
+        return (len(http) > 50 and len(free) > 20
+                and counter(system, "tenantry_requests_total", tenant, outcome=f"over_{tenant}") > 100
+                and counter(system, "tenantry_requests_waited_total", tenant) > before)
+
+    found, took, neighbour = offer(system, tenant, body, 20 * rate / unit, enough)
+    passed = [a for a in found if not was_refused(a)]
+    refused = [a for a in found if was_refused(a)]
     size = len(body) if tenant == "bytes" else unit
     print(f"{tenant}: {len(found)} offered in {took:.1f} s, {len(passed)} passed, {len(refused)} refused")
-    assert len(found) * size > 10 * rate * took  # as far as the machine goes, see the line above
-    # Not more than burst and rate allow (the last ones may be those that wait), and not much less.
-    most = burst + rate * (took + 0.3) + size
-    assert rate * took * 0.8 <= len(passed) * size <= most
-    # Slowed first ...
-    assert max(seconds for _, seconds, _, _ in passed) > 0.1
-    assert counter(system, "tenantry_requests_waited_total", tenant) > before
-    # ... then refused with a delay, the same in both places (R207-R212).
-    assert refused and {a[0] for a in refused} == {429, 14}
+    # Not more than burst and rate allow; the last ones may be those that wait.
+    assert burst <= len(passed) * size + size and len(passed) * size <= burst + rate * (took + 0.3) + size
+    # Refused with a delay, the same in both places (R207-R212).
+    assert {a[0] for a in refused} == {429, 14}
     for _, _, delay, after in refused:
         assert 1 <= delay <= 5
         assert after is None or int(after) == math.ceil(delay)
-    assert counter(system, "tenantry_requests_total", tenant, outcome=f"over_{tenant}") >= len(refused)
     # The neighbour: no refusal, R213.
     assert {a[0] for a in neighbour} == {200, 0}
-    assert len(neighbour) > 10 * SECONDS
     slowest = sorted(a[1] for a in neighbour)
     print(f"neighbour: median {slowest[len(slowest) // 2] * 1e3:.0f} ms,"
           f" slowest {slowest[-1] * 1e3:.0f} ms of {len(neighbour)}")

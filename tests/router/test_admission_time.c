@@ -211,9 +211,10 @@ static void test_over_a_limit(void **state)
          "(1/s for logs)", NS_PER_S, NS_PER_S},
         {"items = \"5/s\"; wait = \"0s\";", 1, OUTCOME_OVER_ITEMS,
          "(5/s for all signals): 0 items of the burst of 10 are left and the request needs 10; "
-         "come back in 2.0 s", 2 * NS_PER_S, 2 * NS_PER_S},
+         "come back in 2.0 s",
+         2 * NS_PER_S, 2 * NS_PER_S},
         {"logs = { items = \"1/s\"; }; wait = \"0s\";", 1, OUTCOME_OVER_ITEMS, "for logs",
-         5 * NS_PER_S, 5 * NS_PER_S},
+         4 * NS_PER_S, 5 * NS_PER_S},
         {"rate = \"10KB/s\"; wait = \"0s\";", 10, OUTCOME_OVER_BYTES, "(10KB/s for all signals)",
          NS_PER_S, 5 * NS_PER_S},
     };

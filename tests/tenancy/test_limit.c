@@ -11,6 +11,8 @@
 
 #define MS NS_PER_MS
 
+static const struct limit_caller nobody;
+
 /* One story per bucket: the rows of a story follow each other on the same state. */
 struct step {
     int line;
@@ -25,7 +27,7 @@ static void run_story(const struct limit *l, const struct step *steps, size_t n)
     struct limit_state s = {0};
     for (size_t i = 0; i < n; i++) {
         uint64_t wait = 12345;
-        enum limit_verdict v = limit_take(&s, l, steps[i].n, start + steps[i].at_ms * MS,
+        enum limit_verdict v = limit_take(&s, l, steps[i].n, nobody, start + steps[i].at_ms * MS,
                                           steps[i].max_wait_ms * MS, &wait);
         if (v != steps[i].verdict || wait != steps[i].wait_ns)
             fail_msg("row at line %d: verdict %d, wait %llu ns", steps[i].line, v,
@@ -103,7 +105,7 @@ static void test_an_early_clock_is_no_trouble(void **state)
     struct limit_state s = {0};
     const struct limit l = {10, 100};
     uint64_t wait;
-    assert_int_equal(limit_take(&s, &l, 10, 0, 0, &wait), LIMIT_OK);
+    assert_int_equal(limit_take(&s, &l, 10, nobody, 0, 0, &wait), LIMIT_OK);
     assert_int_equal(limit_available(&s, &l, 0), 90);
 }
 
@@ -114,12 +116,12 @@ static void test_available_and_return(void **state)
     const struct limit l = {1000, 500}, unlimited = {0, 0};
     uint64_t now = 50 * NS_PER_S, wait;
     assert_int_equal(limit_available(&s, &l, now), 500);
-    assert_int_equal(limit_take(&s, &l, 200, now, 0, &wait), LIMIT_OK);
+    assert_int_equal(limit_take(&s, &l, 200, nobody, now, 0, &wait), LIMIT_OK);
     assert_int_equal(limit_available(&s, &l, now), 300);
     assert_int_equal(limit_available(&s, &l, now + 100 * MS), 400);
     limit_return(&s, &l, 200);
     assert_int_equal(limit_available(&s, &l, now), 500);
-    assert_int_equal(limit_take(&s, &l, 5000, now, 0, &wait), LIMIT_OK);
+    assert_int_equal(limit_take(&s, &l, 5000, nobody, now, 0, &wait), LIMIT_OK);
     assert_int_equal(limit_available(&s, &l, now), 0);
     limit_reset(&s);
     assert_int_equal(limit_available(&s, &l, now), 500);
@@ -138,7 +140,7 @@ static void test_rounding_is_never_in_favour_of_the_sender(void **state)
         const struct limit l = {rates[i], 10};
         uint64_t start = 7 * NS_PER_S, now = start, taken = 0, wait;
         for (int k = 0; k < 100000; k++, now += 777) {
-            taken += limit_take(&s, &l, 1, now, 0, &wait) == LIMIT_OK;
+            taken += limit_take(&s, &l, 1, nobody, now, 0, &wait) == LIMIT_OK;
             unsigned __int128 allowed = (unsigned __int128)(now - start) * l.rate / NS_PER_S;
             assert_true(taken <= (uint64_t)allowed + l.burst);
         }
@@ -156,7 +158,7 @@ static void *take_until(void *arg)
     struct taker *t = arg;
     uint64_t now, wait;
     while ((now = clock_mono_ns()) < t->until_ns)
-        if (limit_take(t->s, t->l, 3, now, 0, &wait) == LIMIT_OK)
+        if (limit_take(t->s, t->l, 3, nobody, now, 0, &wait) == LIMIT_OK)
             t->taken += 3;
     return NULL;
 }

@@ -373,15 +373,17 @@ static void test_the_prefix_is_in_topics_and_group(void **state)
 static void test_a_changed_limit_starts_full(void **state)
 {
     struct home *h = *state;
+    const struct limit_caller nobody = {0, false};
     uint64_t wait, now = clock_mono_ns();
     put_tenant(h, "acme", "limits = { rate = \"1/s\"; logs = { items = 10; }; };");
     assert_int_equal(tenancy_reload(h->t, &h->err), 1);
     struct snapshot *s = tenancy_acquire(h->t);
     const struct tenant *t = &s->tenants[0];
     struct tenant_limit_states *states = t->runtime->limits;
-    limit_take(&states[SIGNAL_COUNT].bytes, &t->limits[SIGNAL_COUNT].bytes, 1ull << 40, now, 0,
+    limit_take(&states[SIGNAL_COUNT].bytes, &t->limits[SIGNAL_COUNT].bytes, 1ull << 40, nobody, now,
+               0, &wait);
+    limit_take(&states[SIGNAL_LOGS].items, &t->limits[SIGNAL_LOGS].items, 15, nobody, now, 0,
                &wait);
-    limit_take(&states[SIGNAL_LOGS].items, &t->limits[SIGNAL_LOGS].items, 15, now, 0, &wait);
     snapshot_release(s);
     put_tenant(h, "acme", "limits = { rate = \"20MB/s\"; logs = { items = 10; }; };");
     assert_int_equal(tenancy_reload(h->t, &h->err), 1);
