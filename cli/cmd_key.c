@@ -1,9 +1,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "cli/listing.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "tenancy/keystore.h"
 
@@ -11,34 +9,62 @@
 
 #define ALL_SIGNALS ((1u << SIGNAL_COUNT) - 1)
 
-static void print_issued(const char *tenant, const struct key *k, const char *text, bool json)
+static void print_expiry(struct buf *out, uint64_t expires_s)
 {
-    struct buf out = BUF_INIT, signals = BUF_INIT;
-    key_signals_print(k->signals, &signals);
-    if (json) {
-        buf_append_str(&out, "{\"tenant\": ");
-        json_string(&out, slice_str(tenant));
-        buf_printf(&out, ", \"id\": \"%s\", \"key\": \"%s\", \"label\": ", k->id, text);
-        json_string(&out, slice_str(k->label));
-        buf_printf(&out,
-                   ", \"signals\": \"%s\", \"created\": %llu, \"expires\": ", buf_cstr(&signals),
-                   (unsigned long long)k->created_s);
-        if (k->expires_s != 0)
-            buf_printf(&out, "%llu}\n", (unsigned long long)k->expires_s);
-        else
-            buf_append_str(&out, "null}\n");
-    } else {
-        char when[CLI_TIME_SIZE];
-        buf_printf(&out, "Key %s of tenant %s, for %s, valid %s%s.\n", k->id, tenant,
-                   buf_cstr(&signals), k->expires_s ? "until " : "until it is revoked",
-                   cli_time(k->expires_s, when));
-        buf_printf(&out, "It is shown now and never again:\n\n  %s\n\n", text);
-        buf_printf(&out,
-                   "Senders pass it as a header:\n\n  "
-                   "OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer%%20%s'\n",
-                   text);
+    if (expires_s != 0)
+        buf_printf(out, "%llu", (unsigned long long)expires_s);
+    else
+        buf_append_str(out, "null");
+}
+
+/* `old` (may be NULL) is the key that this one succeeds. */
+static void print_issued_json(const char *tenant, const struct key *k, const char *text,
+                              const struct key *old, struct buf *out)
+{
+    buf_append_str(out, "{\"tenant\": ");
+    json_string(out, slice_str(tenant));
+    buf_printf(out, ", \"id\": \"%s\", \"key\": \"%s\", \"label\": ", k->id, text);
+    json_string(out, slice_str(k->label));
+    buf_append_str(out, ", \"signals\": \"");
+    key_signals_print(k->signals, out);
+    buf_printf(out, "\", \"created\": %llu, \"expires\": ", (unsigned long long)k->created_s);
+    print_expiry(out, k->expires_s);
+    if (old != NULL) {
+        buf_printf(out, ", \"rotated\": \"%s\", \"rotated_expires\": ", old->id);
+        print_expiry(out, old->expires_s);
     }
-    buf_release(&signals);
+    buf_append_str(out, "}\n");
+}
+
+static void print_issued_text(const char *tenant, const struct key *k, const char *text,
+                              const struct key *old, struct buf *out)
+{
+    char when[CLI_TIME_SIZE];
+    buf_printf(out, "Key %s of tenant %s, for ", k->id, tenant);
+    key_signals_print(k->signals, out);
+    buf_printf(out, ", valid %s%s.\n", k->expires_s ? "until " : "until it is revoked",
+               cli_time(k->expires_s, when));
+    if (old != NULL)
+        buf_printf(
+            out,
+            "It succeeds %s, which is valid until %s at the latest: move the senders, watch\n"
+            "`tenantry key list %s`, and revoke %s once it is told safe to revoke.\n",
+            old->id, cli_time(old->expires_s, when), tenant, old->id);
+    buf_printf(out,
+               "It is shown now and never again:\n\n  %s\n\n"
+               "Senders pass it as a header:\n\n  "
+               "OTEL_EXPORTER_OTLP_HEADERS='authorization=Bearer%%20%s'\n",
+               text, text);
+}
+
+static void print_issued(const struct args *a, const char *tenant, const struct key *k,
+                         const char *text, const struct key *old)
+{
+    struct buf out = BUF_INIT;
+    if (args_flag(a, "--json"))
+        print_issued_json(tenant, k, text, old, &out);
+    else
+        print_issued_text(tenant, k, text, old, &out);
     cli_print(&out);
 }
 
@@ -74,7 +100,7 @@ static int issue(const struct args *a)
     } else if (keystore_issue(c.s->conf->keys, tenant, &k, text, &err) < 0) {
         cli_fail(a, "%s", err.text);
     } else {
-        print_issued(tenant, &k, text, args_flag(a, "--json"));
+        print_issued(a, tenant, &k, text, NULL);
         code = EXIT_DONE;
     }
     cli_close(&c);
@@ -100,89 +126,6 @@ int cmd_key_issue(struct args *a)
     return code == ARGS_GO_ON ? issue(a) : code;
 }
 
-static const char *state_of(const struct key *k, uint64_t now_s)
-{
-    if (k->revoked)
-        return "revoked";
-    return k->expires_s != 0 && k->expires_s <= now_s ? "expired" : "active";
-}
-
-static void list_key(struct listing *l, const char *tenant, const struct key *k)
-{
-    struct buf signals = BUF_INIT;
-    key_signals_print(k->signals, &signals);
-    listing_cell(l, "%s", k->id);
-    listing_cell(l, "%s", tenant);
-    listing_cell(l, "%s", state_of(k, clock_wall_ns() / NS_PER_S));
-    listing_cell(l, "%s", buf_cstr(&signals));
-    listing_time(l, k->created_s);
-    listing_time(l, k->expires_s);
-    listing_cell(l, "%s", k->label);
-    buf_release(&signals);
-}
-
-/* Adds the keys of a file, <tenant>.keys; `only` (may be NULL) is the one tenant asked for. */
-static int list_file(const struct args *a, const char *folder, const char *name, const char *only,
-                     struct listing *l)
-{
-    struct arena arena = ARENA_INIT;
-    struct errbuf err = ERRBUF_INIT;
-    struct key *keys;
-    size_t n = 0;
-    char tenant[256];
-    snprintf(tenant, sizeof(tenant), "%.*s", (int)(strlen(name) - strlen(".keys")), name);
-    if (only != NULL && strcmp(only, tenant) != 0)
-        return EXIT_DONE;
-    int code = keystore_list(folder, tenant, &arena, &keys, &n, &err) < 0
-                   ? cli_fail(a, "%s", err.text)
-                   : EXIT_DONE;
-    for (size_t i = 0; i < n && code == EXIT_DONE; i++)
-        list_key(l, tenant, &keys[i]);
-    arena_release(&arena);
-    return code;
-}
-
-static int list(const struct args *a)
-{
-    static const struct listing_column columns[] = {
-        {"ID", "id", LISTING_TEXT},           {"TENANT", "tenant", LISTING_TEXT},
-        {"STATE", "state", LISTING_TEXT},     {"SIGNALS", "signals", LISTING_TEXT},
-        {"CREATED", "created", LISTING_TIME}, {"EXPIRES", "expires", LISTING_TIME},
-        {"LABEL", "label", LISTING_TEXT},     {0},
-    };
-    struct listing l = LISTING_INIT(columns);
-    struct errbuf err = ERRBUF_INIT;
-    struct buf out = BUF_INIT;
-    struct cli_tenancy c;
-    char **names = NULL;
-    int code = EXIT_DONE;
-    if (!cli_open_snapshot(a, &c))
-        return EXIT_FAILED;
-    int n = file_list(c.s->conf->keys, ".keys", &names, &err);
-    if (n < 0)
-        code = cli_fail(a, "%s", err.text);
-    for (int i = 0; i < n; i++) {
-        int one =
-            list_file(a, c.s->conf->keys, names[i], a->n_operands ? a->operands[0] : NULL, &l);
-        code = code == EXIT_DONE ? one : code;
-    }
-    listing_print(&l, args_flag(a, "--json"), cli_colour(), &out);
-    cli_print(&out);
-    file_list_free(names, n > 0 ? n : 0);
-    listing_release(&l);
-    cli_close(&c);
-    return code;
-}
-
-int cmd_key_list(struct args *a)
-{
-    static const struct arg_row rows[] = {ARG_ROW_CONFIG, ARG_ROW_JSON, {0}};
-    static const struct args_spec spec = {
-        "[TENANT]", 0, 1, "Lists the keys of all tenants or of one, without their secrets.", rows};
-    int code = args_parse(a, &spec);
-    return code == ARGS_GO_ON ? list(a) : code;
-}
-
 /* The id that was typed, or the one of a whole key, pasted from where it leaked. */
 static bool key_id_of(const char *typed, char id[KEY_ID_LENGTH + 1])
 {
@@ -192,6 +135,50 @@ static bool key_id_of(const char *typed, char id[KEY_ID_LENGTH + 1])
         return false;
     snprintf(id, KEY_ID_LENGTH + 1, "%.*s", SLICE_ARG(parts.id));
     return true;
+}
+
+static int rotate(const struct args *a)
+{
+    struct arena arena = ARENA_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct key_rotation r = {0};
+    struct cli_tenancy c;
+    char id[KEY_ID_LENGTH + 1];
+    if (!key_id_of(a->operands[0], id))
+        return cli_fail(a, "\"%s\" is not a key id", a->operands[0]);
+    if (!cli_open_snapshot(a, &c))
+        return EXIT_FAILED;
+    if (args_given(a, "--expires"))
+        r.fresh.expires_s = clock_wall_ns() / NS_PER_S + args_number(a, "--expires") / NS_PER_S;
+    int rc = keystore_rotate(c.s->conf->keys, id, args_number(a, "--overlap") / NS_PER_S, &arena,
+                             &r, &err);
+    if (rc < 0)
+        cli_fail(a, "%s", err.text);
+    else
+        print_issued(a, r.tenant, &r.fresh, r.text, &r.old);
+    arena_release(&arena);
+    cli_close(&c);
+    return rc < 0 ? EXIT_FAILED : EXIT_DONE;
+}
+
+int cmd_key_rotate(struct args *a)
+{
+    static const struct arg_row rows[] = {
+        ARG_ROW_CONFIG,
+        ARG_ROW_JSON,
+        {"--overlap", ARG_DURATION, "7d", "7d", "how long the old key stays valid"},
+        {"--expires", ARG_DURATION, "90d", NULL,
+         "how long the new one is valid; else as long as the old one was to be"},
+        {0},
+    };
+    static const struct args_spec spec = {
+        "KEY_ID", 1, 1,
+        "Makes a successor of a key, with the same signals, limits and label, and prints it. Both\n"
+        "are valid until the overlap is over; `key list` tells when nobody uses the old one any\n"
+        "more. A whole key is taken for its id.",
+        rows};
+    int code = args_parse(a, &spec);
+    return code == ARGS_GO_ON ? rotate(a) : code;
 }
 
 static int revoke(const struct args *a)

@@ -5,6 +5,7 @@
 #include "router/coding.h"
 #include "router/key_carrier.h"
 #include "router/metrics.h"
+#include "tenancy/key_runtime.h"
 
 static bool not_draining(struct request *req, struct refusal *why)
 {
@@ -111,6 +112,8 @@ static bool known_coding(struct request *req, struct refusal *why)
 /* The outcome that a sender cannot tell from the others (R284). */
 static bool refuse_key(struct request *req, enum auth_verdict verdict, struct refusal *why)
 {
+    if (verdict == AUTH_REVOKED || verdict == AUTH_EXPIRED)
+        key_count_refused(req->key->runtime, req->received_ns / NS_PER_S);
     req->tenant = NULL; /* who could not prove it is nobody */
     req->key = NULL;
     router_count_auth(verdict);
@@ -127,7 +130,10 @@ static bool authenticate(struct request *req, struct refusal *why)
         req->snapshot, key, req->received_ns / NS_PER_S, &req->tenant, &req->key);
     if (carried == CARRIED_SEVERAL) /* R283 */
         verdict = AUTH_SEVERAL;
-    return verdict == AUTH_OK || refuse_key(req, verdict, why);
+    if (verdict != AUTH_OK)
+        return refuse_key(req, verdict, why);
+    key_count_use(req->key->runtime, req->signal, req->received_ns / NS_PER_S);
+    return true;
 }
 
 static bool may_send(struct request *req, struct refusal *why)

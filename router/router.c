@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "router/admin.h"
 #include "router/front.h"
+#include "router/key_usage.h"
 #include "router/metrics.h"
 #include "router/tls.h"
 
@@ -36,6 +37,7 @@ struct run {
     struct router router;
     struct identity identity;
     struct router_admin *admin;
+    struct key_usage_log *usage;
     int ports[MAX_LISTENERS];
     size_t n_ports;
 };
@@ -152,6 +154,7 @@ static int start_serving(struct run *x, struct snapshot *s, const char *brokers,
     if (r->producers == NULL)
         return -EINVAL;
     warm_topics(r, s);
+    x->usage = key_usage_start(r->tenancy);
     int rc = front_start(r, s, x->identity.ssl_ctx, x->ports, MAX_LISTENERS, err);
     if (rc < 0)
         return rc;
@@ -250,6 +253,7 @@ static void stop(struct run *x)
     router_admin_stop(x->admin);
     producers_free(r->producers);
     front_stop(r);
+    key_usage_stop(x->usage);
     router_metrics_free(r->metrics);
     SSL_CTX_free(x->identity.ssl_ctx);
     tls_tickets_free(x->identity.tickets);

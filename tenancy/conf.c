@@ -84,6 +84,9 @@ static const struct option router_rows[] = {
         "authorization: Bearer, authorization: Basic, x-api-key, signoz-ingestion-key", OPT_RELOAD,
         "Request headers that may carry the key, \"name\" or \"name: scheme\"; a request with two "
         "different keys is refused. With the scheme Basic the key is the password or the user."),
+    OPTION_DURATION(struct router_conf, key_usage, "key_usage", "10s", "0s", "1d", 0,
+                    "How often the use of keys is written to the state folder, for `tenantry key "
+                    "list`; a crash loses the counts of one such time. 0s = never."),
     OPTION_SIZE(struct router_conf, max_body, "max_body", "64MiB", "1KiB", "2GiB", OPT_RELOAD,
                 "Largest request body as received."),
     OPTION_SIZE(struct router_conf, max_decompressed, "max_decompressed", "64MiB", "1KiB", "2GiB",

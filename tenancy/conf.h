@@ -36,6 +36,7 @@ struct router_conf {
     const char *admin;                 /* admin listener address; "" = off */
     struct option_strings key_headers; /* who carries the key, as written */
     struct option_list key_carriers;   /* the same as struct key_carrier: conf_finish fills it */
+    uint64_t key_usage;                /* ns between writes of what keys were used for; 0 = none */
     uint64_t max_body;                 /* bytes as received */
     uint64_t max_decompressed;         /* bytes after decompression */
     uint64_t max_buffered;             /* bytes of all request bodies held at once */

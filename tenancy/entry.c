@@ -1,5 +1,6 @@
 #include "tenancy/entry.h"
 
+#include "tenancy/key_runtime.h"
 #include "tenancy/keyfile.h"
 
 #include <errno.h>
@@ -26,6 +27,17 @@ static int parse_tenant(struct entry *e, const char *text, const char *state, st
     return rc < 0 ? rc
                   : tenant_conf_finish(e->tenant, e->origin, e->name, state, &e->origins, &e->arena,
                                        err);
+}
+
+static int parse_keys(struct entry *e, struct slice text, struct errbuf *err)
+{
+    int rc = keyfile_parse(text, e->origin, &e->arena, &e->keys, &e->n_keys, err);
+    for (size_t i = 0; i < e->n_keys && rc == 0; i++) {
+        e->keys[i].runtime = key_runtime(e->keys[i].id);
+        if (e->keys[i].runtime == NULL)
+            rc = errbuf_set(err, ENOMEM, "%s: out of memory", e->origin);
+    }
+    return rc;
 }
 
 /* The first line, as far as it is printable. */
@@ -58,7 +70,7 @@ static int parse(struct entry *e, const struct source_entry *from, const char *s
         return errbuf_set(err, EIO, "%s", from->problem);
     switch (e->kind) {
     case SOURCE_KEYS:
-        return keyfile_parse(from->content, e->origin, &e->arena, &e->keys, &e->n_keys, err);
+        return parse_keys(e, from->content, err);
     case SOURCE_SUSPENDED:
         return parse_reason(e, from->content);
     default:

@@ -23,6 +23,9 @@ struct key {
     unsigned signals;              /* bit per enum signal */
     bool revoked;
     uint64_t revoked_s;
+    uint64_t rotated_s;                /* when the successor was issued; 0 = never */
+    char successor[KEY_ID_LENGTH + 1]; /* "" = none */
+    struct key_runtime *runtime;       /* of a key of a snapshot */
 };
 
 struct key_parts {

@@ -118,6 +118,21 @@ static int read_revoked(struct slice value, struct key *k, struct arena *a, stru
     return rc;
 }
 
+static int read_rotated(struct slice value, struct key *k, struct arena *a, struct errbuf *err)
+{
+    (void)a;
+    return read_number(value, &k->rotated_s, err);
+}
+
+static int read_successor(struct slice value, struct key *k, struct arena *a, struct errbuf *err)
+{
+    (void)a;
+    if (!key_id_valid(value))
+        return errbuf_set(err, EINVAL, "this is not a key id");
+    memcpy(k->successor, value.at, KEY_ID_LENGTH);
+    return 0;
+}
+
 static int read_signals(struct slice value, struct key *k, struct arena *a, struct errbuf *err)
 {
     (void)a;
@@ -139,11 +154,11 @@ static const struct field {
 } fields[] = {
     {"id", read_id},           {"sha256", read_hash},     {"created", read_created},
     {"expires", read_expires}, {"revoked", read_revoked}, {"signals", read_signals},
-    {"label", read_label},
+    {"label", read_label},     {"rotated", read_rotated}, {"successor", read_successor},
 };
 #define FIELD_COUNT (sizeof(fields) / sizeof(fields[0]))
-#define FIELDS_ALL  ((1u << FIELD_COUNT) - 1)
-#define FIELD_LABEL (FIELD_COUNT - 1)
+#define FIELD_LABEL 6
+#define FIELDS_ALL  ((1u << (FIELD_LABEL + 1)) - 1) /* the first ones are needed */
 
 static size_t field_by_name(struct slice name)
 {
@@ -177,7 +192,7 @@ static int parse_line(struct slice line, struct key *k, struct arena *a, struct 
             return rc;
         }
     }
-    if (seen != FIELDS_ALL)
+    if ((seen & FIELDS_ALL) != FIELDS_ALL)
         return errbuf_set(err, EINVAL, "%s is missing", fields[__builtin_ctz(~seen)].name);
     return 0;
 }
@@ -252,6 +267,9 @@ void keyfile_print(const struct key *keys, size_t n, struct buf *out)
                    (unsigned long long)k->created_s, (unsigned long long)k->expires_s,
                    (unsigned long long)k->revoked_s);
         key_signals_print(k->signals, out);
+        if (k->successor[0] != 0)
+            buf_printf(out, " rotated=%llu successor=%s", (unsigned long long)k->rotated_s,
+                       k->successor);
         buf_printf(out, " label=%s\n", k->label);
     }
 }

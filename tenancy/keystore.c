@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -82,24 +83,29 @@ static struct key *find(struct key *keys, size_t n, const char *id)
     return NULL;
 }
 
-static int add(const char *folder, const char *tenant, const struct key *k, struct errbuf *err)
+/* Stores these keys of the tenant and one more. */
+static int store_with(const char *folder, const char *tenant, const struct key *keys, size_t n,
+                      const struct key *k, struct errbuf *err)
 {
-    struct arena a = ARENA_INIT;
-    struct key *keys = NULL, *more;
-    size_t n = 0;
-    int rc = keystore_list(folder, tenant, &a, &keys, &n, err);
-    if (rc < 0)
-        goto out;
-    more = arena_calloc(&a, n + 1, sizeof(*more));
-    if (more == NULL) {
-        rc = errbuf_set(err, ENOMEM, "out of memory");
-        goto out;
-    }
+    struct key *more = calloc(n + 1, sizeof(*more));
+    if (more == NULL)
+        return errbuf_set(err, ENOMEM, "out of memory");
     if (n > 0)
         memcpy(more, keys, n * sizeof(*more));
     more[n] = *k;
-    rc = store(folder, tenant, more, n + 1, err);
-out:
+    int rc = store(folder, tenant, more, n + 1, err);
+    free(more);
+    return rc;
+}
+
+static int add(const char *folder, const char *tenant, const struct key *k, struct errbuf *err)
+{
+    struct arena a = ARENA_INIT;
+    struct key *keys = NULL;
+    size_t n = 0;
+    int rc = keystore_list(folder, tenant, &a, &keys, &n, err);
+    if (rc == 0)
+        rc = store_with(folder, tenant, keys, n, k, err);
     arena_release(&a);
     return rc;
 }
@@ -149,22 +155,91 @@ static int look_for_id(const char *folder, const char *tenant, struct key *keys,
     return find(keys, n, id) != NULL;
 }
 
-int keystore_issue(const char *folder, const char *tenant, struct key *k,
-                   char text[KEY_TEXT_LENGTH + 1], struct errbuf *err)
+/* An id is unique in the whole store: it stands in record headers. */
+static int generate(const char *folder, struct key *k, char text[KEY_TEXT_LENGTH + 1],
+                    struct errbuf *err)
 {
     char holder[256];
-    int fd = lock(folder, err), rc;
-    if (fd < 0)
-        return fd;
-    do /* an id is unique in the whole store: it stands in record headers */
+    int rc;
+    do
         rc = key_generate(k, text, err);
     while (rc == 0 &&
            look_everywhere(folder, look_for_id, k->id, holder, sizeof(holder), NULL) > 0);
     k->created_s = clock_wall_ns() / NS_PER_S;
     k->revoked = false;
     k->revoked_s = 0;
+    return rc;
+}
+
+int keystore_issue(const char *folder, const char *tenant, struct key *k,
+                   char text[KEY_TEXT_LENGTH + 1], struct errbuf *err)
+{
+    int fd = lock(folder, err);
+    if (fd < 0)
+        return fd;
+    int rc = generate(folder, k, text, err);
     if (rc == 0)
         rc = add(folder, tenant, k, err);
+    close(fd);
+    return rc;
+}
+
+/* Only a key that is in force has a successor, and only one. */
+static int check_rotatable(const struct key *k, uint64_t now_s, struct errbuf *err)
+{
+    if (k->revoked)
+        return errbuf_set(err, EINVAL, "key %s is revoked: issue a new one instead", k->id);
+    if (k->expires_s != 0 && k->expires_s <= now_s)
+        return errbuf_set(err, EINVAL, "key %s has expired: issue a new one instead", k->id);
+    if (k->successor[0] != 0)
+        return errbuf_set(err, EINVAL, "key %s was rotated before: %s is its successor", k->id,
+                          k->successor);
+    return 0;
+}
+
+static void inherit(struct key *fresh, const struct key *old, uint64_t now_s)
+{
+    uint64_t expires_s = fresh->expires_s;
+    if (expires_s == 0 && old->expires_s > old->created_s)
+        expires_s = now_s + (old->expires_s - old->created_s);
+    *fresh = (struct key){.label = old->label, .signals = old->signals, .expires_s = expires_s};
+}
+
+static int rotate(const char *folder, const char *id, uint64_t overlap_s, struct arena *a,
+                  struct key_rotation *r, struct errbuf *err)
+{
+    struct key *keys;
+    size_t n;
+    uint64_t now_s = clock_wall_ns() / NS_PER_S;
+    int rc = look_everywhere(folder, look_for_id, id, r->tenant, sizeof(r->tenant), err);
+    if (rc == 0)
+        return errbuf_set(err, ENOENT, "there is no key with the id \"%.64s\"", id);
+    rc = rc < 0 ? rc : keystore_list(folder, r->tenant, a, &keys, &n, err);
+    struct key *old = rc == 0 ? find(keys, n, id) : NULL;
+    if (old == NULL)
+        return rc < 0 ? rc : -ENOENT;
+    rc = check_rotatable(old, now_s, err);
+    if (rc < 0)
+        return rc;
+    inherit(&r->fresh, old, now_s);
+    rc = generate(folder, &r->fresh, r->text, err);
+    if (rc < 0)
+        return rc;
+    if (old->expires_s == 0 || old->expires_s > now_s + overlap_s)
+        old->expires_s = now_s + overlap_s;
+    old->rotated_s = now_s;
+    memcpy(old->successor, r->fresh.id, sizeof(old->successor));
+    r->old = *old;
+    return store_with(folder, r->tenant, keys, n, &r->fresh, err);
+}
+
+int keystore_rotate(const char *folder, const char *id, uint64_t overlap_s, struct arena *a,
+                    struct key_rotation *r, struct errbuf *err)
+{
+    int fd = lock(folder, err);
+    if (fd < 0)
+        return fd;
+    int rc = rotate(folder, id, overlap_s, a, r, err);
     close(fd);
     return rc;
 }

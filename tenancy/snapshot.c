@@ -204,11 +204,9 @@ enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice k
         return AUTH_UNKNOWN;
     if (!matches)
         return AUTH_SECRET;
-    if (k->revoked)
-        return AUTH_REVOKED;
-    if (k->expires_s != 0 && wall_s >= k->expires_s)
-        return AUTH_EXPIRED;
     *ret_tenant = t;
     *ret_key = k;
-    return AUTH_OK;
+    if (k->revoked)
+        return AUTH_REVOKED;
+    return k->expires_s != 0 && wall_s >= k->expires_s ? AUTH_EXPIRED : AUTH_OK;
 }

@@ -115,9 +115,9 @@ enum auth_verdict {
     AUTH_SIGNAL,  /* the caller's: the key may not send this signal */
     AUTH_VERDICT_COUNT
 };
-/* Finds the tenant and key of a key's text. All refusals look the same to the caller of the
- * service and cost the same work: a look-up, a hash, a comparison. */
-/* The tenant may be an unreadable one. */
+/* Finds the tenant and key of a key's text; also when it is revoked or expired. The tenant may be
+ * an unreadable one. All refusals look the same to the caller of the service and cost the same
+ * work: a look-up, a hash, a comparison. */
 enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice key_text,
                                         uint64_t wall_s, const struct tenant **ret_tenant,
                                         const struct key **ret_key);

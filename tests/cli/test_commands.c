@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"key issue", cmd_key_issue, ""},
     {"key list", cmd_key_list, ""},
     {"key revoke", cmd_key_revoke, ""},
+    {"key rotate", cmd_key_rotate, ""},
     {"certs dev", cmd_certs_dev, ""},
     {"config", cmd_config, ""},
     {0},

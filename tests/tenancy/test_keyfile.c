@@ -18,6 +18,10 @@
     "id=BBBBBBBB sha256=" HASH " created=4 expires=0 revoked=0 signals=traces,metrics,logs "       \
     "label=\n"
 
+#define KEY_C                                                                                      \
+    "id=CCCCCCCC sha256=" HASH " created=4 expires=9 revoked=0 signals=logs rotated=5 "            \
+    "successor=AAAAAAAA label=x\n"
+
 static void test_reads_and_prints(void **state)
 {
     (void)state;
@@ -25,9 +29,12 @@ static void test_reads_and_prints(void **state)
     struct errbuf err = ERRBUF_INIT;
     struct key *keys;
     size_t n;
-    int rc = keyfile_parse(SLICE_LIT("# a comment\n\n" KEY_A KEY_B), "f", &a, &keys, &n, &err);
+    int rc =
+        keyfile_parse(SLICE_LIT("# a comment\n\n" KEY_A KEY_B KEY_C), "f", &a, &keys, &n, &err);
     assert_int_equal(rc, 0);
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
+    assert_string_equal(keys[2].successor, "AAAAAAAA");
+    assert_true(keys[2].rotated_s == 5 && keys[1].successor[0] == 0);
     assert_string_equal(keys[0].id, "AAAAAAAA");
     assert_string_equal(keys[0].label, "a b");
     assert_true(keys[0].revoked && keys[0].revoked_s == 3 && keys[0].expires_s == 2);
@@ -37,7 +44,7 @@ static void test_reads_and_prints(void **state)
     assert_false(keys[1].revoked);
     struct buf out = BUF_INIT;
     keyfile_print(keys, n, &out);
-    assert_non_null(strstr(buf_cstr(&out), KEY_A KEY_B));
+    assert_non_null(strstr(buf_cstr(&out), KEY_A KEY_B KEY_C));
     buf_release(&out);
     arena_release(&a);
 }
@@ -66,6 +73,9 @@ static void test_refusals(void **state)
         {__LINE__, "signals=", "signals: \"\" is not a signal"},
         {__LINE__, "label=\x01", "label: a label holds no control"},
         {__LINE__, "label=a ", "label: a label does not begin or end"},
+        {__LINE__, "successor=A", "successor: this is not a key id"},
+        {__LINE__, "id=AAAAAAAA sha256=" HASH " created=1 expires=2 revoked=3 signals=logs",
+         "f:1: label is missing"},
         {__LINE__, "colour=red", "a name=value"},
         {__LINE__, KEY_A KEY_A, "f: key AAAAAAAA stands twice"},
         {__LINE__,
@@ -119,6 +129,59 @@ static void test_issue_list_revoke(void **state)
     temp_folder_remove(&f);
 }
 
+static void test_rotate(void **state)
+{
+    (void)state;
+    struct temp_folder f = temp_folder_make();
+    struct arena a = ARENA_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    struct key web = {.label = "web", .signals = 2}, *keys;
+    struct key_rotation r = {0}, other = {0};
+    char text[KEY_TEXT_LENGTH + 1];
+    size_t n;
+    const uint64_t week = 7 * 86400;
+    assert_int_equal(keystore_issue(f.path, "acme", &web, text, &err), 0);
+    assert_int_equal(keystore_rotate(f.path, web.id, week, &a, &r, &err), 0);
+    assert_string_equal(r.tenant, "acme");
+    assert_int_equal(keystore_list(f.path, "acme", &a, &keys, &n, &err), 0);
+    assert_int_equal(n, 2);
+    /* the old one: valid for the overlap, and it names its successor */
+    assert_string_equal(keys[0].id, web.id);
+    assert_string_equal(keys[0].successor, r.fresh.id);
+    assert_true(keys[0].expires_s == keys[0].rotated_s + week && !keys[0].revoked);
+    /* the new one: the same restrictions, no expiry since the old one had none */
+    assert_string_equal(keys[1].id, r.fresh.id);
+    assert_string_equal(keys[1].label, "web");
+    assert_true(keys[1].signals == 2 && keys[1].expires_s == 0 && keys[1].successor[0] == 0);
+    struct key_parts parts;
+    assert_int_equal(key_parse(slice_str(r.text), &parts), KEY_FORM_OK);
+    assert_true(key_secret_matches(&keys[1], parts.secret));
+
+    assert_int_equal(keystore_rotate(f.path, web.id, week, &a, &other, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "was rotated before"));
+    assert_int_equal(keystore_rotate(f.path, "00000000", week, &a, &other, &err), -ENOENT);
+
+    /* a lifetime is inherited; an expiry before the end of the overlap stays */
+    struct key soon = {.label = "", .signals = 7};
+    assert_int_equal(keystore_issue(f.path, "beta", &soon, text, &err), 0);
+    soon.expires_s = soon.created_s + 1000;
+    struct buf file = BUF_INIT;
+    keyfile_print(&soon, 1, &file);
+    temp_write(&f, "beta.keys", buf_cstr(&file));
+    buf_release(&file);
+    other = (struct key_rotation){0};
+    assert_int_equal(keystore_rotate(f.path, soon.id, week, &a, &other, &err), 0);
+    assert_true(other.old.expires_s == soon.expires_s);
+    assert_true(other.fresh.expires_s == other.fresh.created_s + 1000);
+
+    char tenant[64];
+    assert_int_equal(keystore_revoke(f.path, r.fresh.id, tenant, sizeof(tenant), &err), 0);
+    assert_int_equal(keystore_rotate(f.path, r.fresh.id, week, &a, &other, &err), -EINVAL);
+    assert_non_null(strstr(err.text, "is revoked"));
+    arena_release(&a);
+    temp_folder_remove(&f);
+}
+
 static void issue_many(const char *folder, int count)
 {
     struct key k = {.label = "", .signals = 1};
@@ -158,6 +221,7 @@ int main(void)
         cmocka_unit_test(test_reads_and_prints),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_issue_list_revoke),
+        cmocka_unit_test(test_rotate),
         cmocka_unit_test(test_commands_at_once_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
