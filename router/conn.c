@@ -37,6 +37,16 @@ static void bury(struct loop_task *t)
     free(c);
 }
 
+static void end_handshake(struct conn *c)
+{
+    struct router *r = c->loop->router;
+    if (!c->in_handshake)
+        return;
+    c->in_handshake = false;
+    atomic_fetch_sub_explicit(&r->handshakes, 1, memory_order_relaxed);
+    address_handshake_done(r->addresses, c->entry);
+}
+
 /* The socket is gone for good. */
 static void on_socket_closed(void *arg)
 {
@@ -45,6 +55,8 @@ static void on_socket_closed(void *arg)
     *c->prev = c->next;
     if (c->next != NULL)
         c->next->prev = c->prev;
+    end_handshake(c);
+    address_leave(c->loop->router->addresses, c->entry, c->loop->now_ns);
     atomic_fetch_sub_explicit(&c->loop->router->connections, 1, memory_order_relaxed);
     loop_defer(c->loop, &c->bury);
 }
@@ -213,6 +225,7 @@ static void on_handshake(h2o_socket_t *sock, const char *error)
 {
     struct conn *c = sock->data;
     loop_enter(c->loop);
+    end_handshake(c);
     SSL_CTX_free(c->ssl_ctx);
     c->ssl_ctx = NULL;
     if (error != NULL || c->input_ended) {
@@ -239,8 +252,51 @@ static void start_tls(struct conn *c)
     h2o_socket_ssl_handshake(c->sock, c->ssl_ctx, NULL, on_handshake);
 }
 
+/* -- who is let in -- */
+
+static bool take_handshake(struct conn *c)
+{
+    struct router *r = c->loop->router;
+    if (!c->listener->tls)
+        return true;
+    c->in_handshake = atomic_fetch_add_explicit(&r->handshakes, 1, memory_order_relaxed) <
+                      conn_conf(c)->max_handshakes;
+    if (c->in_handshake)
+        return true;
+    atomic_fetch_sub_explicit(&r->handshakes, 1, memory_order_relaxed);
+    return false;
+}
+
+/* GUARD_COUNT: welcome. */
+static enum guard knock(struct conn *c)
+{
+    static const enum guard guards[] = {
+        [ADDRESS_WELCOME] = GUARD_COUNT,
+        [ADDRESS_CONNECTIONS] = GUARD_ADDRESS_CONNECTIONS,
+        [ADDRESS_HANDSHAKES] = GUARD_ADDRESS_HANDSHAKES,
+        [ADDRESS_RATE] = GUARD_ADDRESS_RATE,
+    };
+    const struct router_conf *conf = conn_conf(c);
+    const struct address_limits limits = {conf->max_connections_per_address,
+                                          conf->max_handshakes_per_address,
+                                          conf->new_connections_per_address};
+    enum address_verdict verdict = address_enter(c->loop->router->addresses, &c->client, &limits,
+                                                 c->listener->tls, c->loop->now_ns, &c->entry);
+    if (verdict == ADDRESS_WELCOME && !take_handshake(c)) {
+        address_handshake_done(c->loop->router->addresses, c->entry);
+        return GUARD_HANDSHAKES;
+    }
+    return guards[verdict];
+}
+
 static void start(struct conn *c)
 {
+    enum guard refused = knock(c);
+    if (refused != GUARD_COUNT) {
+        guard_refused(refused, &c->client);
+        conn_close(c);
+        return;
+    }
     if (c->listener->tls)
         start_tls(c);
     else

@@ -39,7 +39,8 @@ struct conn {
     const struct conn_ops *ops; /* NULL until the protocol is known */
     void *protocol;
     const struct listener *listener; /* outlives it */
-    struct address client; /* who is counted and logged: the peer, or whom a balancer names */
+    struct address client;       /* who is counted and logged: the peer, or whom a balancer names */
+    struct address_entry *entry; /* of the client, once it is let in; NULL = not counted */
     SSL_CTX *ssl_ctx; /* a reference until the handshake is over: libh2o keeps a bare pointer */
     uint64_t started_ns;
     struct loop_timer timer;       /* the protocol's; the handshake's before */
@@ -47,6 +48,7 @@ struct conn {
     struct buf out;                /* collected for the next write */
     struct buf writing;            /* borrowed by the socket until it is written */
     bool is_writing;
+    bool in_handshake; /* counted as such */
     bool awaits_proxy; /* the balancer's PROXY header has not come yet */
     bool input_ended;  /* the client sent close_notify */
     struct loop_task flush, bury;

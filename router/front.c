@@ -202,6 +202,8 @@ static void free_loops(struct router *r)
     for (unsigned i = 0; i < r->n_loops; i++)
         free_loop(&r->loops[i]);
     free(r->loops);
+    address_table_free(r->addresses);
+    r->addresses = NULL;
     r->loops = NULL;
     r->n_loops = 0;
 }
@@ -241,7 +243,8 @@ int front_start(struct router *r, struct snapshot *s, SSL_CTX *ssl_ctx, int *por
     /* Bodies are bounded by our own ceilings: never a file in /tmp behind libh2o's buffers. */
     h2o_socket_buffer_mmap_settings.threshold = SIZE_MAX;
     r->loops = calloc(n, sizeof(r->loops[0]));
-    if (r->loops == NULL)
+    r->addresses = address_table_new();
+    if (r->loops == NULL || r->addresses == NULL)
         return errbuf_set(err, ENOMEM, "no memory for %llu loops", (unsigned long long)n);
     r->n_loops = (unsigned)n;
     int rc = start_all(r, s, ssl_ctx, ports, n_ports, err);

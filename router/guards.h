@@ -9,6 +9,13 @@
  * REFUSED: before it spoke a protocol; CUT: HTTP/2, told by GOAWAY. */
 #define GUARDS(ROW)                                                                                \
     ROW(CONNECTIONS, REFUSED, "connections", "router.max_connections", "closed on accept")         \
+    ROW(ADDRESS_CONNECTIONS, REFUSED, "address_connections", "router.max_connections_per_address", \
+        "closed on accept")                                                                        \
+    ROW(ADDRESS_RATE, REFUSED, "address_rate", "router.new_connections_per_address",               \
+        "closed on accept")                                                                        \
+    ROW(HANDSHAKES, REFUSED, "handshakes", "router.max_handshakes", "closed on accept")            \
+    ROW(ADDRESS_HANDSHAKES, REFUSED, "address_handshakes", "router.max_handshakes_per_address",    \
+        "closed on accept")                                                                        \
     ROW(PROXY_HEADER, REFUSED, "proxy_header", "router.listen.proxy_protocol", "closed")           \
     ROW(HANDSHAKE, HANDSHAKE, "failed", "router.handshake_timeout", "alert where TLS has one")     \
     ROW(FLOOD, CUT, "flood", "-", "GOAWAY(ENHANCE_YOUR_CALM)")

@@ -2,6 +2,7 @@
 #ifndef ROUTER_ROUTER_H
 #define ROUTER_ROUTER_H
 
+#include "router/address_table.h"
 #include "router/producer.h"
 #include "tenancy/tenancy.h"
 
@@ -12,9 +13,11 @@ struct router {
     unsigned n_loops;
     _Atomic uint64_t buffered; /* bytes of all request bodies held, against router.max_buffered */
     _Atomic uint64_t connections;
-    _Atomic bool leaving;           /* SIGTERM came: readiness is off, requests are still served */
-    _Atomic bool draining;          /* late in that: new requests get OUTCOME_DRAINING */
-    struct router_metrics *metrics; /* metrics.c */
+    _Atomic uint64_t handshakes;     /* TLS handshakes under way */
+    struct address_table *addresses; /* what each address holds of both; made by front_start */
+    _Atomic bool leaving;            /* SIGTERM came: readiness is off, requests are still served */
+    _Atomic bool draining;           /* late in that: new requests get OUTCOME_DRAINING */
+    struct router_metrics *metrics;  /* metrics.c */
 };
 
 /* Runs until SIGTERM or SIGINT; SIGHUP and file changes reload. `brokers` overrides the config (own

@@ -96,6 +96,22 @@ static const struct option router_rows[] = {
                 "Bytes of all request bodies held at once; beyond, senders are told to come back."),
     OPTION_UINT(struct router_conf, max_connections, "max_connections", "10000", "1", "1000000",
                 OPT_RELOAD, "Connections in all; further ones are closed at once."),
+    OPTION_UINT(struct router_conf, max_connections_per_address, "max_connections_per_address",
+                "5000", "0", "1000000", OPT_RELOAD,
+                "Connections of one client address (IPv6: one /64) at once; further ones are "
+                "closed. 0 = unlimited. Behind a balancer, see listen.proxy_protocol: without it "
+                "all clients have the balancer's address."),
+    OPTION_RATE(struct router_conf, new_connections_per_address, "new_connections_per_address",
+                "1k/s", NULL, "1M/s", OPT_RELOAD,
+                "New connections per second of one client address, two seconds of them at once. 0 "
+                "= unlimited."),
+    OPTION_UINT(struct router_conf, max_handshakes, "max_handshakes", "3000", "1", "1000000",
+                OPT_RELOAD,
+                "TLS handshakes under way at once; further connections are closed until some are "
+                "done."),
+    OPTION_UINT(struct router_conf, max_handshakes_per_address, "max_handshakes_per_address",
+                "1500", "0", "1000000", OPT_RELOAD,
+                "Of them, those of one client address. 0 = unlimited."),
     OPTION_UINT(struct router_conf, max_streams, "max_streams", "100", "1", "10000", 0,
                 "Requests at once on one HTTP/2 connection."),
     OPTION_SIZE(struct router_conf, max_header_bytes, "max_header_bytes", "16KiB", "1KiB", "1MiB",

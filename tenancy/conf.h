@@ -49,6 +49,9 @@ struct router_conf {
     uint64_t drain_delay;    /* ns: readiness off before listeners close */
     uint64_t replicas;       /* routers that share the tenants' limits */
 
+    uint64_t max_connections_per_address, new_connections_per_address; /* 0 = unlimited */
+    uint64_t max_handshakes, max_handshakes_per_address;               /* at once */
+
     struct option_list certificates; /* of struct certificate_conf: for other names */
     uint64_t session_lifetime;       /* ns a TLS session may be resumed; 0 = not at all */
     const char *ticket_secrets;      /* file; "" = keys of this process alone */

@@ -1,5 +1,6 @@
 """The listeners before a request is read: who is behind a balancer, TLS as other programs see it."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -63,6 +64,92 @@ def test_a_balancer_may_look_whether_the_port_is_open(behind):
     until(lambda: behind.metric("tenantry_router_connections_total") > accepted
           and behind.metric("tenantry_connections") == 0, 20, "the probe's end")  # fmt: skip
     assert behind.metric("tenantry_router_connections_refused_total") == before
+
+
+# -- how much one address may hold
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Few connections for each client; the balancer at 127.0.0.2 names them."""
+    front = Front(
+        tmp_path_factory.mktemp("small"),
+        router="max_connections_per_address = 3; max_handshakes_per_address = 2; max_handshakes = 4;"
+               ' handshake_timeout = "1m"; max_connections = 50;',
+        listen='proxy_protocol = true; trusted = [ "127.0.0.2" ];')  # fmt: skip
+    yield front
+    front.end()
+
+
+def v1(client):
+    kind = "TCP6" if ":" in client else "TCP4"
+    other = "2001:db8::99" if ":" in client else "198.51.100.1"
+    return f"PROXY {kind} {client} {other} 56324 443\r\n".encode()
+
+
+def refused(front, reason):
+    return front.metric("tenantry_router_connections_refused_total", reason=reason)
+
+
+def open_as(front, client):
+    """A connection with an answer, None when it was refused."""
+    try:
+        c = front.tls(v1(client), source="127.0.0.2")
+    except OSError:
+        return None
+    return c if ask(c) == 401 else None
+
+
+def test_connections_of_one_address_are_limited(small):
+    before = refused(small, "address_connections")
+    first = [open_as(small, "203.0.113.5") for _ in range(3)]
+    assert all(first)
+    assert open_as(small, "203.0.113.5") is None
+    assert refused(small, "address_connections") == before + 1
+    small.process.wait_log(r"connection refused.*reason=address_connections client=203\.0\.113\.5")
+    # Others are not touched; of IPv6 a /64 is one.
+    others = [open_as(small, f"203.0.113.{n}") for n in range(6, 10)]
+    subnet = [open_as(small, f"2001:db8::{n}") for n in range(1, 5)]
+    assert all(others) and [c is not None for c in subnet] == [True, True, True, False]
+    first[0].close()
+    again = []
+    until(lambda: again.append(open_as(small, "203.0.113.5")) or again[-1], 20, "a place again")
+    for c in [*first, *others, *subnet, *again]:
+        if c:
+            c.close()
+    until(lambda: small.metric("tenantry_connections") == 0, 20, "all gone")
+
+
+def test_handshakes_at_once_are_limited(small):
+    before = refused(small, "address_handshakes"), refused(small, "handshakes")
+    with contextlib.ExitStack() as held:
+        for client, n in (("203.0.113.20", 2), ("203.0.113.21", 2)):
+            for _ in range(n):
+                held.enter_context(small.connect(v1(client), source="127.0.0.2"))
+        until(lambda: small.metric("tenantry_connections") == 4, 20, "handshakes that do not go on")
+        with small.connect(v1("203.0.113.20"), source="127.0.0.2") as c:
+            assert c.recv(1) == b""
+        with small.connect(v1("203.0.113.22"), source="127.0.0.2") as c:
+            assert c.recv(1) == b""
+    assert (refused(small, "address_handshakes"), refused(small, "handshakes")) == (before[0] + 1, before[1] + 1)
+    until(lambda: small.metric("tenantry_connections") == 0, 20, "all gone")
+    c = open_as(small, "203.0.113.22")
+    assert c
+    c.close()
+
+
+def test_new_connections_of_one_address_are_limited(tmp_path):
+    """1 a second, 2 at once: of many that come as fast as they can some are refused, and another address is not."""
+    front = Front(tmp_path, router='new_connections_per_address = "1/s";')
+    for _ in range(100):
+        for _ in range(20):
+            front.connect().close()
+        if refused(front, "address_rate"):
+            break
+    assert refused(front, "address_rate") > 0
+    with front.tls(source="127.0.0.2") as c:
+        assert ask(c) == 401
+    front.end()
 
 
 # -- TLS
