@@ -11,7 +11,8 @@
  *     Collector (R228). protobuf-c lets any wire type pass for a bool; we do not;
  *   - repeated numbers come packed, unpacked and mixed; nothing else does (R219);
  *   - unknown fields are skipped, groups included (R214); protobuf-c refuses every group;
- *   - field number 0 and numbers above 2^29-1 are malformed (R227); protobuf-c skips them;
+ *   - field number 0 and numbers above 2^29-1 are malformed (R227); protobuf-c skips the latter, and
+ *     a 0 that is written in more than one byte;
  *   - keys and lengths are varints of up to 10 bytes like all others (R220); protobuf-c stops at 5;
  *   - messages nest at most SCAN_MAX_DEPTH (R229), a request is at most 2 GiB;
  *   - a singular message that is repeated is merged (R217), also as the member of a oneof: two

@@ -139,6 +139,7 @@ FLOODS = {  # what is sent first, then over and over
 @pytest.mark.sanitize
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_is_cut(front, name):
+    """R53, R54"""
     first, again = FLOODS[name]
     if first is OPEN:
         first = frame(h2.HEADERS, h2.END_HEADERS, 1, h2.request(key=front.key))

@@ -1,7 +1,10 @@
 """Kafka away, clients away, and the router's own end: nothing that was told success is lost, everybody
 else is told the truth in time."""
 
+import contextlib
+import re
 import signal
+import ssl
 import threading
 import time
 
@@ -17,6 +20,7 @@ from support.wire import (
     GRPC_PATHS,
     PROTOBUF,
     Http1,
+    Http2,
     bearer,
     frame,
     grpc_call,
@@ -64,6 +68,11 @@ def counted(system, outcome, tenant="acme"):
                 and f'tenant="{tenant}"' in line:
             return int(float(line.split()[-1]))
     return 0
+
+
+def held(system):
+    """Bytes of bodies that the router holds."""
+    return float(re.search(r"^tenantry_buffered_bytes (\S+)$", system.http("/metrics")[1], re.M)[1])
 
 
 def test_broker_killed_and_back(system, broker):
@@ -133,6 +142,34 @@ def test_a_deadline_of_the_caller_is_kept(system, stuck):
     assert (call.code, call.retry_delay) == (4, None)
     assert 0.25 < time.monotonic() - start < 1.2
     assert counted(system, "deadline") == before + 1
+
+
+def test_what_the_end_cuts_off_is_no_success(broker, tenantry, tmp_path):
+    """R300: Kafka does not confirm before the router has to end."""
+    system = System(tmp_path / "system", brokers=broker.bootstrap, tenants=("acme",),
+                    extra={"kafka": 'prefix = "cut";', "router": 'answer_timeout = "60s"; drain_timeout = "2s";'})
+    for name in ("logs", "traces", "metrics"):
+        broker.create_topic(f"cut.acme.{name}", partitions=1)
+    router = tenantry("--config", system.conf, "router", cwd=system.folder)
+    router.wait_for(lambda: system.http("/readyz")[0] == 200, 30, "readiness")
+    until(lambda: push(system).status == 200, 30, "success")
+    broker.pause()
+    try:
+        with Http1(system) as one, Http2(system) as two:
+            one.send(request(body=LOGS, headers=fields(system)))
+            call = {"content-type": "application/grpc", "te": "trailers", **bearer(system.keys["acme"])}
+            stream = two.start(path=GRPC_PATHS["logs"], headers=call)
+            two.data(stream, frame(LOGS))
+            until(lambda: held(system) >= 2 * len(LOGS), 20, lambda: f"two bodies: {held(system)} bytes")
+            router.signal(signal.SIGTERM)
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                assert one.read().status == 503
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                two.read(stream)
+            assert two.resets.get(stream) or two.answers[stream].status == 0 or two.answers[stream].grpc.code == 14
+        router.wait_exit(40)
+    finally:
+        broker.resume()
 
 
 def test_a_client_that_goes_away_is_counted(system, stuck):
@@ -238,7 +275,7 @@ def test_drain_ends_connections_in_order(kafka, tmp_path):
             until(lambda: system.http("/readyz")[0] != 200, 5, "readiness off")
             busy.send(LOGS[5:])
             answer = busy.read()
-            # Begun before: finished. R300: were it not, it would be a 503.
+            # Begun before: finished.
             assert answer.status == 200
             assert idle.closed() and busy.closed()
         assert system.process.wait_exit(30) == 0

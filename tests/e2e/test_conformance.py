@@ -4,6 +4,8 @@ hold. One router for all of them."""
 import contextlib
 import json
 import os
+import socket
+import ssl
 import struct
 import subprocess
 
@@ -51,6 +53,16 @@ def s_client(system, ca, typed, *options):
             "-verify_return_error", *options]
     done = subprocess.run([str(a) for a in argv], input=typed.encode(), capture_output=True, timeout=60)
     return (done.stdout + done.stderr).decode(errors="replace")
+
+
+@pytest.mark.parametrize("name", [None, "unknown.example.com"])
+def test_the_default_certificate(system, name):
+    """R9"""
+    context = ssl.create_default_context(cafile=str(system.ca))
+    context.check_hostname = False
+    with socket.create_connection(("127.0.0.1", system.port), 20) as plain, \
+            context.wrap_socket(plain, server_hostname=name) as tls:
+        assert ("DNS", "localhost") in tls.getpeercert()["subjectAltName"]
 
 
 def test_tls_1_2(system, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from support import otlp_build as build
 from support.system import System
 from support.wait import until
-from support.wire import PROTOBUF, Channel, Http1, bearer, finished, request, retry_delay
+from support.wire import PROTOBUF, Channel, Http1, Http2, bearer, finished, request, retry_delay
 
 KB = 1000
 
@@ -238,6 +238,19 @@ def test_a_signal_has_its_own_limit(system):
         refused = send("/v1/logs", logs())
         assert (refused.status, "1/s for logs" in refused.rpc_status.message) == (429, True)
         assert {send("/v1/traces", span).status for _ in range(20)} == {200}
+
+
+def test_on_one_connection(system):
+    """R213: the requests of a tenant that is refused stand between those of another."""
+    with Http2(system) as c:
+        streams = []
+        for i in range(100):
+            tenant = "free" if i % 5 == 0 else "nowait"
+            streams.append((tenant, c.start(headers=fields(system, tenant))))
+            c.data(streams[-1][1], logs())
+        told = {(tenant, c.read(stream).status) for tenant, stream in streams}
+    assert ("nowait", 429) in told
+    assert {status for tenant, status in told if tenant == "free"} == {200}
 
 
 def test_bytes_in_flight_are_capped(system):

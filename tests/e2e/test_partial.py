@@ -54,6 +54,7 @@ def names(system, table, column):
 
 @pytest.mark.parametrize("protocol", SENDERS)
 def test_R232_spans_with_bad_ids(system, protocol):
+    """R104, R105, R106, R182, R270"""
     good = [build.span(f"{protocol}-good-{i}") for i in range(3)]
     bad = [
         build.span(f"{protocol}-bad-trace", trace_id=b"short"),
@@ -74,6 +75,7 @@ def test_R232_spans_with_bad_ids(system, protocol):
 
 @pytest.mark.parametrize("protocol", SENDERS)
 def test_R267_R268_points_of_a_forbidden_shape(system, protocol):
+    """R105: points are counted, not metrics; R270"""
     request = build.metrics_request([
         build.gauge(f"{protocol}.g", [build.number(1), build.number(2, time_unix_nano=0)]),
         build.histogram(f"{protocol}.h", [

@@ -178,7 +178,7 @@ def test_records_carry_tenant_key_and_count(system, kafka):
     key = system.keys["acme"]
     before = {(r.partition, r.offset) for r in kafka.records("sdk.acme.logs")}
     message = build.logs_request([build.log(str(i)) for i in range(5)])
-    body = message.SerializeToString()
+    body = message.SerializeToString() + b"\xfa\x3e\x05later"  # R215: a field of tomorrow
     answer = http1(system, body=body, headers={"Content-Type": PROTOBUF, **bearer(key)})
     assert answer.status == 200
     system.sent["acme"].append(message)

@@ -226,6 +226,7 @@ static void test_histogram(void **state)
                  "Flags 0\nMin null\nMax null\nAggregationTemporality 0\n");
 }
 
+/* R221 */
 static void test_exp_histogram(void **state)
 {
     (void)state;

@@ -157,6 +157,7 @@ static void check_code(uint64_t n, const char *line)
     check_column(&b, SIGNAL_TRACES, line);
 }
 
+/* R223 */
 static void test_enums(void **state)
 {
     (void)state;

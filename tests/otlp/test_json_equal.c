@@ -1,6 +1,6 @@
-/* R259: a request in JSON and in protobuf is the same data. Random messages are written as JSON by
+/* A request in JSON and in protobuf is the same data. Random messages are written as JSON by
  * an independent way (json_text.h), transcoded, decoded by protobuf-c and compared. And the four
- * example files of the schema repository are taken whole (R260). */
+ * example files of the schema repository are taken whole. */
 #include "tests/base/unit.h"
 
 #include "otlp/json_transcode.h"

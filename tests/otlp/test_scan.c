@@ -73,7 +73,6 @@ static void R214_unknown_fields_are_skipped(void **state)
           {__LINE__, L, LOG("6{1'k' 2{99(1=1)} 99(2=2)}"), 1}, {__LINE__, L, LOG("~9b06 1=1"), -1});
 }
 
-/* R215 is the router's: it forwards the bytes. */
 static void R216_fields_in_any_order(void **state)
 {
     (void)state;

@@ -5,6 +5,7 @@
 
 #include "otlp/scan_schema.h"
 #include "tests/otlp/generator.h"
+#include "tests/otlp/notation.h"
 #include "tests/otlp/oracle.h"
 
 #include <stdbool.h>
@@ -111,6 +112,61 @@ static void changes_of_single_bytes(void **state)
 {
     (void)state;
     each_request(check_mutated);
+}
+
+/* --- where the two differ, by rule (docs/decisions/0003-scanner-from-tables.md) --- */
+
+#define IN_BODY(text) "1{2{2{5{" text "}}}}" /* of a log record */
+
+static void differences_from_protobuf_c(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        enum signal signal;
+        const char *text;
+        bool scanner, protobuf_c; /* takes it */
+    } rows[] = {
+        {__LINE__, SIGNAL_LOGS, IN_BODY("2'x'"), false, true},        /* R228 */
+        {__LINE__, SIGNAL_LOGS, IN_BODY("2%1"), false, true},         /* R228 */
+        {__LINE__, SIGNAL_LOGS, IN_BODY("3'x'"), false, false},       /* R228: no bool */
+        {__LINE__, SIGNAL_LOGS, "99(1=1)", true, false},              /* R214 */
+        {__LINE__, SIGNAL_LOGS, IN_BODY("99(2(3=1))"), true, false},  /* R214 */
+        {__LINE__, SIGNAL_LOGS, "0=1", false, false},                 /* R227: both */
+        {__LINE__, SIGNAL_LOGS, "~800001", false, true},              /* R227: 0, written longer */
+        {__LINE__, SIGNAL_LOGS, IN_BODY("536870912=1"), false, true}, /* R227 */
+        {__LINE__, SIGNAL_LOGS, "~8a808080800000", true, false},      /* R220: key of six bytes */
+        {__LINE__, SIGNAL_LOGS, "~0a808080808000", true, false}, /* R220: length of six bytes */
+        {__LINE__, SIGNAL_LOGS, "~0a8080808000", true, true},    /* five are common */
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct slice body = wire_text(rows[i].text);
+        struct scan_result r;
+        enum scan_status status = scan_request(rows[i].signal, body, NULL, &r);
+        ProtobufCMessage *m =
+            protobuf_c_message_unpack(oracle_request[rows[i].signal], NULL, body.len, body.at);
+        check_row(rows[i].line, (status == SCAN_OK) == rows[i].scanner, "%s", r.error);
+        check_row(rows[i].line, (m != NULL) == rows[i].protobuf_c, "protobuf-c");
+        if (m != NULL)
+            protobuf_c_message_free_unpacked(m, NULL);
+        free((void *)(uintptr_t)body.at);
+    }
+}
+
+/* R217: a message told twice is one, also in a oneof; protobuf-c keeps the last one there. */
+static void a_repeated_member_of_a_oneof_is_merged(void **state)
+{
+    (void)state;
+    struct slice body = wire_text("1{2{2{5{1{3@1}} 5{1{3@1} 1{3@1}}}}}");
+    struct scan_result r, parsed = {0};
+    assert_int_equal(scan_request(SIGNAL_METRICS, body, NULL, &r), SCAN_OK);
+    assert_int_equal(r.items, 3);
+    ProtobufCMessage *m =
+        protobuf_c_message_unpack(oracle_request[SIGNAL_METRICS], NULL, body.len, body.at);
+    count_metrics(m, &parsed);
+    assert_int_equal(parsed.items, 2);
+    protobuf_c_message_free_unpacked(m, NULL);
+    free((void *)(uintptr_t)body.at);
 }
 
 /* --- the rows --- */
@@ -238,6 +294,8 @@ int main(void)
         cmocka_unit_test(random_valid_messages),
         cmocka_unit_test(R227_truncation_at_every_byte),
         cmocka_unit_test(changes_of_single_bytes),
+        cmocka_unit_test(differences_from_protobuf_c),
+        cmocka_unit_test(a_repeated_member_of_a_oneof_is_merged),
         cmocka_unit_test(R230_no_heap_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -263,6 +263,12 @@ static const struct row grpc_rows[] = {
     {__LINE__, LOGS_METHOD, GRPC "|signoz-ingestion-key: $0", LOGS, OUTCOME_ACCEPTED, NULL},
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 10S", LOGS, OUTCOME_ACCEPTED, NULL},     /* R144 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 99999999H", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 10M", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 9000m", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 9000000u", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 99999999n", LOGS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 1", LOGS, OUTCOME_BAD_TIMEOUT, NULL},
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 1SS", LOGS, OUTCOME_BAD_TIMEOUT, NULL},
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 10s", LOGS, OUTCOME_BAD_TIMEOUT, NULL},  /* R146 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: 123456789S", LOGS, OUTCOME_BAD_TIMEOUT, NULL},
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-timeout: S", LOGS, OUTCOME_BAD_TIMEOUT, NULL},

@@ -19,6 +19,7 @@ static struct request *run_grpc(struct home *h, const char *timeout)
     return req;
 }
 
+/* R95 */
 static void test_accepted_is_counted(void **state)
 {
     (void)state;

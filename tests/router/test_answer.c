@@ -138,7 +138,7 @@ static void test_every_outcome_over_grpc(void **state)
     }
 }
 
-/* R95-R100, R180-R182 */
+/* R96-R100, R180-R182, R189 */
 static void test_success(void **state)
 {
     (void)state;
@@ -249,7 +249,7 @@ static void test_retry_after(void **state)
 
 /* Whether to retry follows from the status alone (R125). Asked for are 429 and 503, over gRPC 14
  * and the caller's own deadline (R126, R127, R198, R199); 500 never is (R128), nor is 8 (R203). A
- * client that is gone or stalls is told nothing (R37). */
+ * client that is gone or stalls is told nothing. */
 static void test_status_tells_whether_to_retry(void **state)
 {
     (void)state;

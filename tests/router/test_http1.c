@@ -91,7 +91,7 @@ static void check(struct server *s, const struct row *r, size_t step)
 }
 
 static const struct row rows[] = {
-    /* R19, R21, R95, R97, R100 */
+    /* R19, R21, R97, R100 */
     {__LINE__, POST("/v1/logs") "\r\n", "200", false, "content-type: application/x-protobuf\r\n"},
     {__LINE__, POST("/v1/logs") "Content-Length: 3\r\n\r\nabc", "200", false,
      "content-length: 0\r\n"},

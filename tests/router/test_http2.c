@@ -159,7 +159,7 @@ static const struct row rows[] = {
      "grpc-status: 12\n",
      NULL,
      {0}},
-    /* R15, R95-R100: OTLP/HTTP over HTTP/2 */
+    /* R15, R96-R98, R100: OTLP/HTTP over HTTP/2 */
     {__LINE__,
      "POST",
      "/v1/logs",

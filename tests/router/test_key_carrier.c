@@ -65,6 +65,7 @@ static const struct row {
     {__LINE__, {"x-api-key", "k1", "authorization", "Basic bWU6dG50XzE="}, CARRIED_SEVERAL, NULL},
 };
 
+/* R279-R283 */
 static void test_rows(void **state)
 {
     (void)state;
