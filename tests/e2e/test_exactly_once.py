@@ -73,8 +73,7 @@ def test_kill_loop_of_40(tmp_path):
 
 def poison(system, n):
     """A record that can't be decoded, straight into the topic: its worker sends it to the DLQ."""
-    port = (system.folder / "state" / "kafka" / "ports").read_text().split()[0]
-    Client(f"127.0.0.1:{port}").produce("otlp.acme.logs", b"\xff poison %d" % n)
+    Client(system.brokers).produce(f"{system.prefix}.acme.logs", b"\xff poison %d" % n)
 
 
 def change_keys(system, n):
@@ -93,12 +92,13 @@ CRASH_POINTS = [
 ]
 
 
-def crash_loop(tmp_path, point, at, stir, hits):
+def crash_loop(tmp_path, kafka, prefix, point, at, stir, hits):
     """`up` with a fault order that all its processes inherit, until the point was hit so often; then
     without, and the check."""
     faults = tmp_path / "faults"
     faults.mkdir()
-    system = System(tmp_path / "system")
+    system = System(tmp_path / "system", kafka.bootstrap, extra={"kafka": f'prefix = "{prefix}";'})
+    system.brokers, system.prefix = kafka.bootstrap, prefix
     system.up()
     load = Load(system, tmp_path, rate=500)
     try:
@@ -127,12 +127,12 @@ def crash_loop(tmp_path, point, at, stir, hits):
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("point,at,stir", CRASH_POINTS)
-def test_crash_point_short(tmp_path, point, at, stir):
-    crash_loop(tmp_path, point, at, stir, hits=3)
+def test_crash_point_short(tmp_path, kafka, unique, point, at, stir):
+    crash_loop(tmp_path, kafka, unique, point, at, stir, hits=3)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("point,at,stir", CRASH_POINTS)
-def test_crash_point_20_times(tmp_path, point, at, stir):
-    crash_loop(tmp_path, point, at, stir, hits=20)
+def test_crash_point_20_times(tmp_path, kafka, unique, point, at, stir):
+    crash_loop(tmp_path, kafka, unique, point, at, stir, hits=20)
