@@ -55,16 +55,20 @@ static void regenerate(struct unit *u)
     u->restart = false;
 }
 
-/* Offsets [from, to) are gone: retention was faster than the database. */
-static void count_lost(struct unit *u, int64_t from, int64_t to)
+static void count_lost(struct unit *u, int64_t from, int64_t to, enum log_level level,
+                       const char *why)
 {
     u->lost += (uint64_t)(to - from);
-    log_event(
-        LOG_ERROR,
-        "records expired in Kafka before they were written: counted as lost; raise the topic's "
-        "retention or the database's speed",
-        log_str("topic", u->topic), log_i64("partition", u->partition), log_i64("from", from),
-        log_i64("to", to));
+    log_event(level, why, log_str("topic", u->topic), log_i64("partition", u->partition),
+              log_i64("from", from), log_i64("to", to));
+}
+
+/* Offsets [from, to) are gone: retention was faster than the database. */
+static void count_expired(struct unit *u, int64_t from, int64_t to)
+{
+    count_lost(u, from, to, LOG_ERROR,
+               "records expired in Kafka before they were written: counted as lost; raise the "
+               "topic's retention or the database's speed");
 }
 
 static enum unit_take verify(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum)
@@ -94,7 +98,7 @@ static enum unit_take gap(struct unit *u, int64_t offset, int64_t low)
 {
     if (low > u->read_next) {
         int64_t to = low < offset ? low : offset;
-        count_lost(u, u->read_next, to);
+        count_expired(u, u->read_next, to);
         u->read_next = to;
     }
     if (u->read_next == offset)
@@ -104,7 +108,9 @@ static enum unit_take gap(struct unit *u, int64_t offset, int64_t low)
         u->restart = true;
         return UNIT_RESTART;
     }
-    count_lost(u, u->read_next, offset);
+    count_lost(u, u->read_next, offset, LOG_WARN,
+               "offsets without a record (aborted, a transaction's marks, compacted): counted as "
+               "lost");
     u->read_next = offset;
     return UNIT_TAKE;
 }
@@ -192,7 +198,7 @@ void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns)
         u->state = UNIT_RUNNING;
         u->read_next = low;
         if (low > p->next)
-            count_lost(u, p->next, low);
+            count_expired(u, p->next, low);
     }
     u->restart = true;
 }

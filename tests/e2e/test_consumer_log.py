@@ -8,6 +8,7 @@ from support.wait import until
 
 NEW_LOG = "reading it from its start as a new generation"
 LOST = "records expired in Kafka before they were written"
+NO_RECORD = "offsets without a record"
 
 # How many records the new log holds when the old one was written up to offset 20: fewer; just as many as
 # the old one but for one, so that the record to compare with never comes; as many; more.
@@ -149,6 +150,24 @@ def test_what_retention_ate_is_counted_and_told(site, unique):
     assert re.search(r"level=error.*from=20 to=50", told)
     until(lambda: tenant.total("lost_records") == 30, 10, "lost records in the status")
     assert tenant.books() == []
+
+
+def test_offsets_of_transactions_are_not_told_as_expired(site, unique):
+    """A transaction's end takes an offset of its own, and what it aborts is not for readers."""
+    tenant = site.tenant(unique)
+    worker = tenant.start()
+    tenant.send(2, partition=0)  # offsets 0 and 1
+    kept, aborted = tenant.value(5), tenant.value(5)
+    tenant.sent.update(kept[1])
+    site.client.transaction(tenant.topic(), [kept[0]], tenant.headers(5), partition=0)  # 2, its end 3
+    site.client.transaction(tenant.topic(), [aborted[0]] * 3, tenant.headers(5), partition=0,
+                            commit=False)  # 4 to 6, its end 7
+    tenant.send(2, partition=0)  # 8 and 9
+    tenant.wait_exact()
+    until(lambda: tenant.progress()["lost_records"] == 5, 20, lambda: tenant.progress())
+    told = events(worker, NO_RECORD)
+    assert [re.search(r"level=warn.*from=(\d+) to=(\d+)", line).groups() for line in told] == [("3", "8")]
+    assert events(worker, LOST) == [] and tenant.books() == []
 
 
 def test_all_that_was_written_has_expired(site, unique):

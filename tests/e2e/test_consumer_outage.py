@@ -176,7 +176,7 @@ def test_a_backlog_larger_than_memory(outage, unique, locked):
     tenant.wait_exact()
     peak = worker.peak_rss()
     print(f"RSS during the outage {rss / MIB:.0f} MiB, largest {peak / MIB:.0f} MiB")
-    if "asan" not in tenantry_bin():
+    if not {"asan", "tsan"} & set(Path(tenantry_bin()).parts):  # these keep freed memory for a while
         assert peak <= MEMORY + REST
     assert worker.alive and tenant.books() == []
 

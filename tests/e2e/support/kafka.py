@@ -211,6 +211,19 @@ class Client:
                 raise KafkaException(answer or KafkaError(KafkaError._MSG_TIMED_OUT))
         return where
 
+    def transaction(self, topic, values, headers=None, partition=-1, commit=True):
+        """Writes the values in one transaction, which is committed or aborted."""
+        producer = Producer(
+            {"bootstrap.servers": self.bootstrap, "transactional.id": f"test-{uuid.uuid4()}"},
+            logger=_Silent(),
+        )
+        producer.init_transactions(60)
+        producer.begin_transaction()
+        for value in values:
+            producer.produce(topic, value, headers=headers, partition=partition)
+        producer.flush(60)  # an aborted one reaches the log, too
+        (producer.commit_transaction if commit else producer.abort_transaction)(60)
+
     def records(self, topic, committed=True, timeout=60):
         """All records of the topic up to its present end, ordered by partition and offset.
 
