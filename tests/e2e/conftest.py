@@ -3,15 +3,33 @@
 import contextlib
 import importlib.util
 import inspect
+import os
 import sqlite3
 import uuid
 from pathlib import Path
 
 import pytest
 
-from support import proc
+from support import proc, sanitizer
 from support.kafka import Kafka
 from support.workers import Site
+
+
+@pytest.fixture(scope="session", autouse=True)
+def all_reports(tmp_path_factory):
+    """The folder of the sanitizers' reports, of all processes. What comes after the last test counts, too."""
+    folder = tmp_path_factory.mktemp("reports")
+    os.environ.update(sanitizer.environment(folder))
+    seen = set()
+    yield folder, seen
+    sanitizer.assert_none(folder, seen)
+
+
+@pytest.fixture(autouse=True)
+def no_reports(all_reports):
+    """A report is a failure, even when all else went well."""
+    yield
+    sanitizer.assert_none(*all_reports)
 
 
 @pytest.fixture(scope="session")

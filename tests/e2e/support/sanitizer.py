@@ -24,3 +24,10 @@ def environment(folder):
 
 def reports(folder):
     return {path.name: path.read_text(errors="replace") for path in sorted(Path(folder).glob("report.*"))}
+
+
+def assert_none(folder, seen):
+    """No report that is not in `seen` yet; it is afterwards."""
+    found = {name: text for name, text in reports(folder).items() if name not in seen}
+    seen.update(found)
+    assert not found, "\n".join(f"== {name}\n{text[:5000]}" for name, text in found.items())
