@@ -337,13 +337,14 @@ static void check_many(unsigned n, unsigned distinct)
     const struct attrs *attrs = read_attrs(&a, &b);
     assert_int_equal(attrs->n, distinct);
     for (unsigned k = 0; k < distinct; k++) {
-        char key[32];
+        char key[32], number[32];
         struct slice value;
         snprintf(key, sizeof(key), "key.%05u", k);
         assert_true(slice_eq(attrs->at[k].key, slice_str(key)));
         assert_ptr_equal(attrs_find(attrs, slice_str(key)), &attrs->at[k]);
         anyvalue_kind(attrs->at[k].any, &value);
-        unsigned long i = strtoul((const char *)value.at, NULL, 10);
+        snprintf(number, sizeof(number), "%.*s", SLICE_ARG(value));
+        unsigned long i = strtoul(number, NULL, 10);
         assert_int_equal(i * 7919 % distinct, k);
         assert_true(i + distinct >= n);
     }
