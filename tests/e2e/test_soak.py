@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -157,6 +158,27 @@ def allowed(process, end):
     return end in ("exit code 0", "killed by signal 9 (KILL)") or (process, end) == ("kafka", "exit code 143")
 
 
+# A worker whose Kafka client does not come to its end while Kafka is away (librdkafka 2.0) leaves the rest to
+# the process after it.
+TAKEN_OVER = "the Kafka client does not end"
+
+
+def disorderly(log):
+    """The ends that nobody wanted."""
+    found = [e for e in ends(log) if not allowed(*e)]
+    for _ in range(log.count(TAKEN_OVER)):
+        if ("consumer", "exit code 1") in found:
+            found.remove(("consumer", "exit code 1"))
+    return found
+
+
+def tell_memory(system):
+    for child in ("router ", *(f"consumer {tenant} " for tenant in ("acme", "beta", "flood"))):
+        status = Path(f"/proc/{system.child(child)}/status").read_text()
+        now, most = (int(re.search(rf"{field}:\s+(\d+)", status)[1]) // 1024 for field in ("VmRSS", "VmHWM"))
+        print(f"memory of {child}: {now} MiB, largest {most} MiB")
+
+
 def soak(folder, seconds):
     system = System(folder / "system")
     make_ca(system.folder / "certs")
@@ -187,11 +209,13 @@ def soak(folder, seconds):
     for tenant in load.journals:
         told = system.cli("ledger", tenant, check=False)
         assert told.returncode == 0, told.stdout + told.stderr
+    tell_memory(system)
     assert system.down(PATIENCE) == 0
-    found = ends(system.process.output())
-    print(f"{happened} events, {rude.acts} rude acts, {len(found)} ends of processes")
-    assert [e for e in found if not allowed(*e)] == []
-    assert "killing it" not in system.process.output()
+    log = system.process.output()
+    print(f"{happened} events, {rude.acts} rude acts, {len(ends(log))} ends of processes,"
+          f" {log.count(TAKEN_OVER)} clients left behind")
+    assert disorderly(log) == []
+    assert "killing it" not in log
 
 
 @pytest.mark.sanitize
