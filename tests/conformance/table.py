@@ -37,7 +37,7 @@ class Requirement:
     def __init__(self, line, part, number, level, text, reason):
         self.line, self.part, self.number = line, part, number
         self.level, self.text, self.reason = level, text, reason
-        self.tests = []
+        self.tests = {}  # by test, the names of its rows
         found = re.match(r"(void|not yet)(?: R(\d+))?: ", reason)
         self.kind = found[1] if found else "reason" if reason else None
         self.other = int(found[2]) if found and found[2] else None
@@ -131,7 +131,7 @@ def c_blocks(text):
 
 
 def proofs(path, root):
-    """(number, test) for each rule of each test in a file."""
+    """(number, test, row) for each rule of each test in a file."""
     text = path.read_text()
     blocks = list((python_blocks if path.suffix == ".py" else c_blocks)(text))
     if path.suffix == ".c":  # helpers of the headers beside it
@@ -154,7 +154,7 @@ def proofs(path, root):
                 continue
             seen.add(id(b))
             for number, label in b.rules():
-                yield number, f"{where}: {test.name}" + (f" [{label}]" if label else "")
+                yield number, f"{where}: {test.name}", label
             todo += [o for w in words[id(b)] for o in by_name.get(w, []) if not o.is_test]
 
 
@@ -174,7 +174,7 @@ def check(requirements, found):
         yield f"requirements.txt: not the rows there are: {dict(levels)}"
     for number, tests in sorted(found.items()):
         if number not in requirements:
-            yield f"{tests[0]}: there is no R{number}"
+            yield f"{next(iter(tests))}: there is no R{number}"
     for r in requirements.values():
         other = requirements.get(r.other)
         if r.kind == "void" and not (other and other.tests and other is not r):
@@ -190,7 +190,10 @@ def check(requirements, found):
 
 def describe(r):
     """What the last column of the table says."""
-    told = [f"`{t}`" for t in r.tests[:4]]
+    told = []
+    for test, rows in list(r.tests.items())[:4]:
+        named = ", ".join(rows[:3]) + (" ..." if len(rows) > 3 else "")
+        told.append(f"`{test}`" + (f" ({named})" if rows else ""))
     if len(r.tests) > 4:
         told.append(f"and {len(r.tests) - 4} more")
     if r.reason:
@@ -226,10 +229,10 @@ def main():
     requirements = read_requirements(root / "tests/conformance/requirements.txt")
     found = {}
     for path in test_files(root):
-        for number, test in proofs(path, root):
-            tests = found.setdefault(number, [])
-            if test not in tests:
-                tests.append(test)
+        for number, test, row in proofs(path, root):
+            rows = found.setdefault(number, {}).setdefault(test, [])
+            if row and row not in rows:
+                rows.append(row)
     for number, tests in found.items():
         if number in requirements:
             requirements[number].tests = tests

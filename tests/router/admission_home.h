@@ -5,6 +5,8 @@
 #define TESTS_ROUTER_ADMISSION_HOME_H
 
 #include "gzip.h"
+#include "tests/base/unit.h"
+
 #include "router/admission.h"
 #include "router/metrics.h"
 #include "router/router.h"
@@ -12,11 +14,7 @@
 #include "tests/otlp/message.h"
 #include "tests/tenancy/temp_folder.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <sys/stat.h>
-/* after the three above */
-#include <cmocka.h>
 
 #define MAX_BODY         20000
 #define MAX_DECOMPRESSED 100000

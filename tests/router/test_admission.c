@@ -300,11 +300,10 @@ static void check(struct home *h, const struct row *r, enum request_kind kind, b
     run(req, buf_slice(&body));
     if (fake.record != NULL)
         report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
-    if (fake.answers != 1 || fake.outcome != r->outcome)
-        fail_msg("row of line %d: %d answers, %s", r->line, fake.answers,
-                 outcome_info[fake.outcome].reason);
-    if (r->says ? strstr(fake.message, r->says) == NULL : fake.message[0] != 0)
-        fail_msg("row of line %d says: %s", r->line, fake.message);
+    check_row(r->line, fake.answers == 1 && fake.outcome == r->outcome, "%d answers, %s",
+              fake.answers, outcome_info[fake.outcome].reason);
+    check_row(r->line, r->says ? strstr(fake.message, r->says) != NULL : fake.message[0] == 0,
+              "says: %s", fake.message);
     assert_int_equal(req->refs, 1);
     request_unref(req);
     buf_release(&body);
