@@ -76,22 +76,17 @@ static void on_messages(h2o_multithread_receiver_t *receiver, h2o_linklist_t *me
     }
 }
 
-static bool run_timers(struct loop *l)
+static void run_timers(struct loop *l)
 {
     struct loop_timer *t;
-    bool any = false;
-    while ((t = timer_heap_take_due(&l->p->timers, l->now_ns)) != NULL) {
+    while ((t = timer_heap_take_due(&l->p->timers, l->now_ns)) != NULL)
         t->fire(t);
-        any = true;
-    }
-    return any;
 }
 
 /* A task may defer further ones: they run in the same turn. */
-static bool run_tasks(struct loop *l)
+static void run_tasks(struct loop *l)
 {
     struct loop_task *t;
-    bool any = l->p->tasks != NULL;
     while ((t = l->p->tasks) != NULL) {
         l->p->tasks = t->next;
         if (t->next == NULL)
@@ -99,7 +94,6 @@ static bool run_tasks(struct loop *l)
         t->queued = false;
         t->run(t);
     }
-    return any;
 }
 
 /* Rounded up, so that the loop does not spin through the last millisecond. */
@@ -141,18 +135,27 @@ static void end(struct loop *l)
     h2o_evloop_destroy(l->evloop);
 }
 
+/* A write that ends at once calls back later, and libh2o wants those calls made before it waits
+ * again, as it does itself behind its own timers. Otherwise it asks the kernel when that socket can
+ * be written. With more sockets ready than it takes in one look it hears so after the callback, and
+ * aborts. */
+static void run_work(struct loop *l)
+{
+    run_timers(l);
+    do {
+        run_tasks(l);
+        h2o_timeout__do_post_callback(l->evloop);
+    } while (l->p->tasks != NULL);
+}
+
 static void *loop_main(void *arg)
 {
     struct loop *l = arg;
-    bool any = false;
     begin(l);
     do {
-        /* A write that a timer or task has finished at once calls back in the next run only: it
-         * must not wait for other sockets. */
-        h2o_evloop_run(l->evloop, any ? 0 : l->p->ending ? STOP_POLL_MS : wait_ms(l));
+        h2o_evloop_run(l->evloop, l->p->ending ? STOP_POLL_MS : wait_ms(l));
         loop_enter(l);
-        any = run_timers(l);
-        any |= run_tasks(l);
+        run_work(l);
     } while (!loop_done(l));
     end(l);
     return NULL;
