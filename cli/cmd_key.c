@@ -3,8 +3,10 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "tenancy/key_limits.h"
 #include "tenancy/keystore.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define ALL_SIGNALS ((1u << SIGNAL_COUNT) - 1)
@@ -17,6 +19,17 @@ static void print_expiry(struct buf *out, uint64_t expires_s)
         buf_append_str(out, "null");
 }
 
+static void print_limits_json(const struct key *k, struct buf *out)
+{
+    struct buf limits = BUF_INIT;
+    key_limits_print(k->limits, true, &limits);
+    if (limits.len > 0)
+        json_string(out, slice_str(buf_cstr(&limits) + 1));
+    else
+        buf_append_str(out, "null");
+    buf_release(&limits);
+}
+
 /* `old` (may be NULL) is the key that this one succeeds. */
 static void print_issued_json(const char *tenant, const struct key *k, const char *text,
                               const struct key *old, struct buf *out)
@@ -27,7 +40,9 @@ static void print_issued_json(const char *tenant, const struct key *k, const cha
     json_string(out, slice_str(k->label));
     buf_append_str(out, ", \"signals\": \"");
     key_signals_print(k->signals, out);
-    buf_printf(out, "\", \"created\": %llu, \"expires\": ", (unsigned long long)k->created_s);
+    buf_append_str(out, "\", \"limits\": ");
+    print_limits_json(k, out);
+    buf_printf(out, ", \"created\": %llu, \"expires\": ", (unsigned long long)k->created_s);
     print_expiry(out, k->expires_s);
     if (old != NULL) {
         buf_printf(out, ", \"rotated\": \"%s\", \"rotated_expires\": ", old->id);
@@ -44,6 +59,11 @@ static void print_issued_text(const char *tenant, const struct key *k, const cha
     key_signals_print(k->signals, out);
     buf_printf(out, ", valid %s%s.\n", k->expires_s ? "until " : "until it is revoked",
                cli_time(k->expires_s, when));
+    if (k->limits != NULL) {
+        buf_append_str(out, "Its limits, below the tenant's:");
+        key_limits_print(k->limits, true, out);
+        buf_append_str(out, "\n");
+    }
     if (old != NULL)
         buf_printf(
             out,
@@ -68,8 +88,55 @@ static void print_issued(const struct args *a, const char *tenant, const struct 
     cli_print(&out);
 }
 
+static struct rate_conf *limits_of_key(struct key *k, struct arena *a)
+{
+    if (k->limits == NULL)
+        k->limits = arena_calloc(a, LIMIT_SCOPE_COUNT, sizeof(*k->limits));
+    return k->limits;
+}
+
+/* "logs.rate=5MB/s" */
+static int read_limit(const char *text, struct key *k, struct errbuf *err)
+{
+    const char *equals = strchr(text, '=');
+    struct slice name = slice_of(text, equals ? (size_t)(equals - text) : strlen(text));
+    enum option_kind kind;
+    unsigned number;
+    uint64_t *limit = key_limit_by_name(k->limits, name, &kind, &number);
+    if (limit == NULL || equals == NULL)
+        return errbuf_set(err, EINVAL,
+                          "\"%.60s\" is not a limit such as rate=5MB/s, burst=10MB, items=10k/s, "
+                          "requests=50/s or, for one signal, logs.rate=1MB/s",
+                          text);
+    int rc = option_parse_number(kind, equals + 1, limit, err);
+    if (rc < 0)
+        errbuf_prefix(err, "%.*s", SLICE_ARG(name));
+    return rc;
+}
+
+/* --rate and so on for all signals together, --limit for any. */
+static int read_limits(const struct args *a, struct key *k, struct arena *arena, struct errbuf *err)
+{
+    static const char *const total[] = {"--rate", "--burst", "--items", "--requests"};
+    for (size_t i = 0; i < sizeof(total) / sizeof(total[0]); i++) {
+        enum option_kind kind;
+        unsigned number;
+        if (!args_given(a, total[i]))
+            continue;
+        if (limits_of_key(k, arena) == NULL)
+            return errbuf_set(err, ENOMEM, "out of memory");
+        *key_limit_by_name(k->limits, slice_str(total[i] + 2), &kind, &number) =
+            args_number(a, total[i]);
+    }
+    int rc = 0;
+    for (int i = 0; rc == 0 && args_text_at(a, "--limit", i) != NULL; i++)
+        rc = limits_of_key(k, arena) ? read_limit(args_text_at(a, "--limit", i), k, err)
+                                     : errbuf_set(err, ENOMEM, "out of memory");
+    return rc;
+}
+
 /* Fills what the command line says of the new key. */
-static int read_wishes(const struct args *a, struct key *k, struct errbuf *err)
+static int read_wishes(const struct args *a, struct key *k, struct arena *arena, struct errbuf *err)
 {
     const char *signals = args_text(a, "--signals");
     uint64_t lifetime = args_number(a, "--expires") / NS_PER_S;
@@ -80,30 +147,37 @@ static int read_wishes(const struct args *a, struct key *k, struct errbuf *err)
     int rc = key_label_check(slice_str(k->label), err);
     if (rc == 0 && signals != NULL)
         rc = key_signals_parse(slice_str(signals), &k->signals, err);
-    return rc;
+    return rc == 0 ? read_limits(a, k, arena, err) : rc;
+}
+
+static int issue_for(const struct args *a, const struct conf *conf, struct key *k)
+{
+    const char *tenant = a->operands[0];
+    struct errbuf err = ERRBUF_INIT;
+    char text[KEY_TEXT_LENGTH + 1];
+    if (key_limits_check(k->limits, conf, &err) < 0 ||
+        keystore_issue(conf->keys, tenant, k, text, &err) < 0)
+        return cli_fail(a, "%s", err.text);
+    print_issued(a, tenant, k, text, NULL);
+    return EXIT_DONE;
 }
 
 static int issue(const struct args *a)
 {
-    const char *tenant = a->operands[0];
+    struct arena arena = ARENA_INIT;
     struct errbuf err = ERRBUF_INIT;
     struct key k = {0};
     struct cli_tenancy c;
-    char text[KEY_TEXT_LENGTH + 1];
     int code = EXIT_FAILED;
-    if (read_wishes(a, &k, &err) < 0)
-        return cli_fail(a, "%s", err.text);
-    if (!cli_open_snapshot(a, &c))
-        return EXIT_FAILED;
-    if (snapshot_tenant(c.s, slice_str(tenant)) == NULL) {
-        cli_fail(a, "there is no tenant \"%s\"", tenant);
-    } else if (keystore_issue(c.s->conf->keys, tenant, &k, text, &err) < 0) {
+    if (read_wishes(a, &k, &arena, &err) < 0) {
         cli_fail(a, "%s", err.text);
-    } else {
-        print_issued(a, tenant, &k, text, NULL);
-        code = EXIT_DONE;
+    } else if (cli_open_snapshot(a, &c)) {
+        code = snapshot_tenant(c.s, slice_str(a->operands[0])) != NULL
+                   ? issue_for(a, c.s->conf, &k)
+                   : cli_fail(a, "there is no tenant \"%s\"", a->operands[0]);
+        cli_close(&c);
     }
-    cli_close(&c);
+    arena_release(&arena);
     return code;
 }
 
@@ -115,6 +189,11 @@ int cmd_key_issue(struct args *a)
         {"--label", ARG_TEXT, "TEXT", "", "what the key is for"},
         {"--expires", ARG_DURATION, "90d", NULL, "how long it is valid; else until it is revoked"},
         {"--signals", ARG_TEXT, "traces,logs", NULL, "what may be sent with it; else everything"},
+        {"--rate", ARG_RATE, "5MB/s", NULL, "bytes per second with this key, below the tenant's"},
+        {"--burst", ARG_SIZE, "10MB", NULL, "bytes that may come at once"},
+        {"--items", ARG_RATE, "10k/s", NULL, "spans, data points and log records per second"},
+        {"--requests", ARG_RATE, "50/s", NULL, "requests per second"},
+        {"--limit", ARG_TEXTS, "logs.rate=1MB/s", NULL, "any of these for one signal"},
         {0},
     };
     static const struct args_spec spec = {

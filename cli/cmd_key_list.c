@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "tenancy/key_limits.h"
 #include "tenancy/keystore.h"
 
 #include <stdio.h>
@@ -32,6 +33,7 @@ static const struct listing_column columns[] = {
     {"LOGS", "uses_logs", LISTING_NUMBER},
     {"REFUSED", "refused", LISTING_NUMBER},
     {"SUCCESSOR", "successor", LISTING_TEXT},
+    {"LIMITS", "limits", LISTING_TEXT},
     {"NOTE", "note", LISTING_TEXT},
     {"LABEL", "label", LISTING_TEXT},
     {0},
@@ -57,7 +59,8 @@ static void list_usage(struct run *r, const struct key *k)
 
 static void list_key(struct run *r, const char *tenant, const struct key *k)
 {
-    struct buf signals = BUF_INIT, note = BUF_INIT;
+    struct buf signals = BUF_INIT, note = BUF_INIT, limits = BUF_INIT;
+    key_limits_print(k->limits, true, &limits);
     key_signals_print(k->signals, &signals);
     key_note(k, &r->usage, r->now_s, &note);
     listing_cell(&r->out, "%s", k->id);
@@ -68,8 +71,10 @@ static void list_key(struct run *r, const char *tenant, const struct key *k)
     listing_time(&r->out, k->expires_s);
     list_usage(r, k);
     listing_cell(&r->out, "%s", k->successor);
+    listing_cell(&r->out, "%s", buf_cstr(&limits) + (limits.len > 0));
     listing_cell(&r->out, "%s", buf_cstr(&note));
     listing_cell(&r->out, "%s", k->label);
+    buf_release(&limits);
     buf_release(&note);
     buf_release(&signals);
 }

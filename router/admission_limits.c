@@ -1,8 +1,10 @@
-/* Rate limits. Whoever has limits is a holder: the tenant. Of each holder the limits for all
- * signals and for the request's own count; a request takes from all of them or from none. */
+/* Rate limits. Whoever has limits is a holder: the tenant, and a key below it. Of each holder the
+ * limits for all signals and for the request's own count; a request takes from all of them or from
+ * none. */
 #include "router/admission_steps.h"
 
 #include "base/clock.h"
+#include "tenancy/key_runtime.h"
 
 #include <xxhash.h>
 
@@ -11,7 +13,7 @@
 #define CLAIMS_PER_HOLDER 4
 
 struct holder {
-    const char *name;                   /* "tenant" */
+    const char *name;                   /* "tenant", "key" */
     const struct tenant_limits *limits; /* [LIMIT_SCOPE_COUNT] */
     struct tenant_limit_states *states;
 };
@@ -33,7 +35,11 @@ struct claims {
 static int holders_of(const struct request *req, struct holder ret[MAX_HOLDERS])
 {
     ret[0] = (struct holder){"tenant", req->tenant->limits, req->tenant->runtime->limits};
-    return 1;
+    const struct tenant_limits *own = snapshot_key_limits(req->snapshot, req->key);
+    if (own == NULL)
+        return 1;
+    ret[1] = (struct holder){"key", own, atomic_load(&req->key->runtime->limits)};
+    return 2;
 }
 
 /* --- what is wanted ------------------------------------------------------------------------ */

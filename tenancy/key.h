@@ -15,6 +15,8 @@
 #define KEY_TEXT_LENGTH   (4 + KEY_ID_LENGTH + 1 + KEY_SECRET_LENGTH + 6)
 #define KEY_HASH_SIZE     32
 
+struct rate_conf;
+
 struct key {
     char id[KEY_ID_LENGTH + 1];
     uint8_t hash[KEY_HASH_SIZE]; /* SHA-256 of the secret part */
@@ -25,6 +27,7 @@ struct key {
     uint64_t revoked_s;
     uint64_t rotated_s;                /* when the successor was issued; 0 = never */
     char successor[KEY_ID_LENGTH + 1]; /* "" = none */
+    struct rate_conf *limits;          /* [LIMIT_SCOPE_COUNT] as asked for; NULL = none */
     struct key_runtime *runtime;       /* of a key of a snapshot */
 };
 

@@ -4,10 +4,16 @@
 
 #include "tenancy/tenancy.h"
 
-/* The keys of these tenants. NULL when the arena is spent. */
-const struct key_index *key_index_make(const struct tenant *tenants, size_t n, struct arena *a);
+/* The keys of these tenants, with their limits by `conf`. NULL when memory is spent. */
+const struct key_index *key_index_make(const struct tenant *tenants, size_t n,
+                                       const struct conf *conf, struct arena *a);
+/* Limits that differ from those that the key has in `before` (may be NULL) start full. */
+void key_index_reset_changed(const struct key_index *x, const struct key_index *before);
 /* The key and its tenant, or NULL. `id` is KEY_ID_LENGTH bytes. Allocates nothing. */
 const struct key *key_index_find(const struct key_index *x, const uint8_t *id,
                                  const struct tenant **ret_tenant);
+
+/* The limits of a key of the index that has some, [LIMIT_SCOPE_COUNT]. */
+const struct tenant_limits *key_index_limits(const struct key_index *x, const struct key *k);
 
 #endif

@@ -26,6 +26,16 @@ struct key_runtime *key_runtime(const char *id)
     return rt;
 }
 
+struct tenant_limit_states *key_limit_states(struct key_runtime *rt)
+{
+    struct tenant_limit_states *s = atomic_load(&rt->limits);
+    if (s != NULL)
+        return s;
+    s = calloc(LIMIT_SCOPE_COUNT, sizeof(*s));
+    atomic_store(&rt->limits, s);
+    return s;
+}
+
 /* Once a second at most, so that loops do not take the line from each other for it. */
 static void note_time(_Atomic uint64_t *last, uint64_t wall_s)
 {

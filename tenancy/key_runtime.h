@@ -4,7 +4,7 @@
 #ifndef TENANCY_KEY_RUNTIME_H
 #define TENANCY_KEY_RUNTIME_H
 
-#include "tenancy/key.h"
+#include "tenancy/tenancy.h"
 
 #include <stdatomic.h>
 
@@ -13,12 +13,16 @@ struct key_runtime {
     _Atomic uint64_t last_used_s;        /* wall clock; 0 = never */
     _Atomic uint64_t refused;            /* requests with it since it was revoked or expired */
     _Atomic uint64_t last_refused_s;
+    _Atomic(struct tenant_limit_states *) limits; /* NULL until the key has limits */
     char id[KEY_ID_LENGTH + 1];
     struct key_runtime *next; /* the registry's */
 };
 
 /* Finds or makes it. NULL when memory is spent. Thread: any. Locks: the registry's. */
 struct key_runtime *key_runtime(const char *id);
+/* The states of its limits, [LIMIT_SCOPE_COUNT], made when they are not there. NULL when memory is
+ * spent. Thread: the one that reloads. */
+struct tenant_limit_states *key_limit_states(struct key_runtime *rt);
 /* One request came with the key. Thread: any. Locks: none. */
 void key_count_use(struct key_runtime *rt, enum signal signal, uint64_t wall_s);
 void key_count_refused(struct key_runtime *rt, uint64_t wall_s);

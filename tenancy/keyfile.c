@@ -1,5 +1,7 @@
 #include "tenancy/keyfile.h"
 
+#include "tenancy/key_limits.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -93,7 +95,7 @@ static int read_number(struct slice value, uint64_t *ret, struct errbuf *err)
         n = n * 10 + (uint64_t)(value.at[i] - '0');
     }
     if (!ok)
-        return errbuf_set(err, EINVAL, "this is not a time in seconds");
+        return errbuf_set(err, EINVAL, "this is not a time in seconds or a number");
     *ret = n;
     return 0;
 }
@@ -168,29 +170,59 @@ static size_t field_by_name(struct slice name)
     return i;
 }
 
+/* A limit: its own bit of `*seen`. */
+static int read_limit(struct slice name, struct slice value, struct key *k, unsigned *seen,
+                      struct arena *a, struct errbuf *err)
+{
+    struct rate_conf none[LIMIT_SCOPE_COUNT];
+    enum option_kind kind;
+    unsigned number;
+    if (key_limit_by_name(none, name, &kind, &number) == NULL)
+        return errbuf_set(err, EINVAL, "a name=value that is known is expected here");
+    if (*seen & 1u << number)
+        return errbuf_set(err, EINVAL, "%.*s stands twice", SLICE_ARG(name));
+    *seen |= 1u << number;
+    if (k->limits == NULL)
+        k->limits = arena_calloc(a, LIMIT_SCOPE_COUNT, sizeof(*k->limits));
+    if (k->limits == NULL)
+        return errbuf_set(err, ENOMEM, "out of memory");
+    int rc = read_number(value, key_limit_by_name(k->limits, name, &kind, &number), err);
+    if (rc < 0)
+        errbuf_prefix(err, "%.*s", SLICE_ARG(name));
+    return rc;
+}
+
+static int read_field(size_t i, struct slice value, struct key *k, unsigned *seen, struct arena *a,
+                      struct errbuf *err)
+{
+    if (*seen & 1u << i)
+        return errbuf_set(err, EINVAL, "%s stands twice", fields[i].name);
+    *seen |= 1u << i;
+    int rc = fields[i].read(value, k, a, err);
+    if (rc < 0)
+        errbuf_prefix(err, "%s", fields[i].name);
+    return rc;
+}
+
 static int parse_line(struct slice line, struct key *k, struct arena *a, struct errbuf *err)
 {
-    unsigned seen = 0;
+    unsigned seen = 0, limits = 0;
     while (line.at != NULL) {
         const uint8_t *equals = line.len ? memchr(line.at, '=', line.len) : NULL;
-        size_t len = equals ? (size_t)(equals - line.at) : 0;
-        size_t i = equals ? field_by_name(slice_of(line.at, len)) : FIELD_COUNT;
-        if (i == FIELD_COUNT)
+        if (equals == NULL)
             return errbuf_set(err, EINVAL, "a name=value that is known is expected here");
-        if (seen & 1u << i)
-            return errbuf_set(err, EINVAL, "%s stands twice", fields[i].name);
-        seen |= 1u << i;
-        line = slice_of(equals + 1, line.len - len - 1);
+        struct slice name = slice_of(line.at, (size_t)(equals - line.at));
+        size_t i = field_by_name(name);
+        line = slice_of(equals + 1, line.len - name.len - 1);
         struct slice value = line;
         if (i == FIELD_LABEL)
             line = SLICE_NULL;
         else
             value = cut(&line, ' ');
-        int rc = fields[i].read(value, k, a, err);
-        if (rc < 0) {
-            errbuf_prefix(err, "%s", fields[i].name);
+        int rc = i < FIELD_COUNT ? read_field(i, value, k, &seen, a, err)
+                                 : read_limit(name, value, k, &limits, a, err);
+        if (rc < 0)
             return rc;
-        }
     }
     if ((seen & FIELDS_ALL) != FIELDS_ALL)
         return errbuf_set(err, EINVAL, "%s is missing", fields[__builtin_ctz(~seen)].name);
@@ -270,6 +302,7 @@ void keyfile_print(const struct key *keys, size_t n, struct buf *out)
         if (k->successor[0] != 0)
             buf_printf(out, " rotated=%llu successor=%s", (unsigned long long)k->rotated_s,
                        k->successor);
+        key_limits_print(k->limits, false, out);
         buf_printf(out, " label=%s\n", k->label);
     }
 }

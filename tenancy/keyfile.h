@@ -5,8 +5,9 @@
  *
  * (on one line). Fields are parted by one blank and stand in any order, each once; the label is
  * last and takes the rest of the line. Times are seconds since 1970; expires 0 = never, revoked 0 =
- * not. A key that was rotated has rotated=<when> and successor=<id> too. Empty lines and lines that
- * begin with '#' are passed over. Thread: any. */
+ * not. A key that was rotated has rotated=<when> and successor=<id> too, one with limits
+ * rate=, items=, logs.rate= and so on in units per second, burst= in bytes (key_limits.h). Empty
+ * lines and lines that begin with '#' are passed over. Thread: any. */
 #ifndef TENANCY_KEYFILE_H
 #define TENANCY_KEYFILE_H
 

@@ -202,7 +202,10 @@ static void inherit(struct key *fresh, const struct key *old, uint64_t now_s)
     uint64_t expires_s = fresh->expires_s;
     if (expires_s == 0 && old->expires_s > old->created_s)
         expires_s = now_s + (old->expires_s - old->created_s);
-    *fresh = (struct key){.label = old->label, .signals = old->signals, .expires_s = expires_s};
+    *fresh = (struct key){.label = old->label,
+                          .signals = old->signals,
+                          .limits = old->limits,
+                          .expires_s = expires_s};
 }
 
 static int rotate(const char *folder, const char *id, uint64_t overlap_s, struct arena *a,

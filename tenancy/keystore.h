@@ -5,15 +5,15 @@
 
 #include "tenancy/keyfile.h"
 
-/* Adds a key for `tenant` with the label, expiry and signals of `k`; fills the rest of `k` and
- * writes the key's whole text to `text`: it can never be read again. Returns 0 or a negative
+/* Adds a key for `tenant` with the label, expiry, signals and limits of `k`; fills the rest of `k`
+ * and writes the key's whole text to `text`: it can never be read again. Returns 0 or a negative
  * errno. */
 int keystore_issue(const char *folder, const char *tenant, struct key *k,
                    char text[KEY_TEXT_LENGTH + 1], struct errbuf *err);
-/* Issues a successor of the key of this id, with its signals and label, and its lifetime unless
- * `fresh` has an expiry; the old one expires after the overlap at the latest. Fills `fresh`, the
- * old key as it is now, the tenant, and `text` as above. -ENOENT when there is no such key, -EINVAL
- * when it is not in force or was rotated before. */
+/* Issues a successor of the key of this id, with its signals, limits and label, and its lifetime
+ * unless `fresh` has an expiry; the old one expires after the overlap at the latest. Fills `fresh`,
+ * the old key as it is now, the tenant, and `text` as above. -ENOENT when there is no such key,
+ * -EINVAL when it is not in force or was rotated before. */
 struct key_rotation {
     struct key old, fresh;
     char tenant[64];

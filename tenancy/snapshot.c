@@ -125,7 +125,7 @@ static bool fill_tenants(struct snapshot *s)
         if (!fill_identity(s, t, s->entries[i]))
             return false;
     }
-    s->key_index = key_index_make(all, s->n_tenants + s->n_unreadable, &s->arena);
+    s->key_index = key_index_make(all, s->n_tenants + s->n_unreadable, s->conf, &s->arena);
     return s->key_index != NULL;
 }
 
@@ -147,7 +147,13 @@ struct snapshot *snapshot_make(struct entry *const *entries, size_t n,
         if (before != NULL)
             reset_changed_limits(t, before);
     }
+    key_index_reset_changed(s->key_index, previous ? previous->key_index : NULL);
     return s;
+}
+
+const struct tenant_limits *snapshot_key_limits(const struct snapshot *s, const struct key *k)
+{
+    return k->limits ? key_index_limits(s->key_index, k) : NULL;
 }
 
 struct snapshot *snapshot_ref(struct snapshot *s)

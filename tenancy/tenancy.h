@@ -122,6 +122,10 @@ enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice k
                                         uint64_t wall_s, const struct tenant **ret_tenant,
                                         const struct key **ret_key);
 
+/* The limits of a key of this snapshot as this router applies them, [LIMIT_SCOPE_COUNT], or NULL
+ * when it has none of its own. Their states are the key's runtime's. */
+const struct tenant_limits *snapshot_key_limits(const struct snapshot *s, const struct key *k);
+
 /* A tenant id becomes a topic, group and file name: 1-63 of a-z, 0-9, '-', '_', beginning and
  * ending with a letter or digit. 0 or -EINVAL with a sentence. */
 int tenant_id_check(struct slice id, struct errbuf *err);

@@ -29,9 +29,9 @@ def system(kafka, tmp_path_factory):
     system.end()
 
 
-def push(system, headers, path="/v1/logs"):
+def push(system, headers, path="/v1/logs", body=LOGS):
     with Http1(system) as c:
-        c.send(request(path=path, body=LOGS, headers={"Content-Type": PROTOBUF, **headers}))
+        c.send(request(path=path, body=body, headers={"Content-Type": PROTOBUF, **headers}))
         return c.read().status
 
 
@@ -88,6 +88,27 @@ def test_the_list_tells_what_a_key_is_used_for(system):
     assert 'tenantry_auth_failures_total{reason="revoked"}' in metric
     assert 'tenantry_auth_failures_total{reason="several"}' in metric
     assert 'tenantry_auth_failures_total{reason="signal"}' in metric
+
+
+def test_limits_of_a_key(system):
+    """Below the tenant's, which has none here; other keys notice nothing. Rotation keeps them."""
+    key = system.issue_key("acme", "--requests", "1k/s", "--limit", "logs.items=1/s", "--limit", "traces.rate=5MB/s")
+    assert listed(system, key)["limits"] == "requests=1k/s traces.rate=5MB/s logs.items=1/s"
+    # More than the burst passes a full bucket and is owed for: for a thousand seconds.
+    many = build.logs_request([build.log("hello")] * 1000).SerializeToString()
+    until(lambda: push(system, bearer(key), body=many) == 200, 20, "the new key")
+    with Http1(system) as c:
+        c.send(request(body=LOGS, headers={"Content-Type": PROTOBUF, **bearer(key)}))
+        answer = c.read()
+    assert answer.status == 429 and int(answer.get("retry-after")) >= 1
+    assert answer.rpc_status.message.startswith("the key's limit of items per second is reached (1/s for logs)")
+    assert push(system, bearer(system.keys["acme"])) == 200
+    new = json.loads(system.cli("key", "rotate", key, "--json").stdout)
+    assert new["limits"] == listed(system, key)["limits"]
+    small = system.cli("key", "issue", "acme", "--burst", "1KB", check=False)
+    assert small.returncode == 1 and "smaller than the largest request" in small.stderr
+    wrong = system.cli("key", "issue", "acme", "--limit", "log.rate=1MB/s", check=False)
+    assert wrong.returncode == 1 and "is not a limit such as" in wrong.stderr
 
 
 def test_counts_survive_the_router(system):

@@ -1,3 +1,4 @@
+#include "tenancy/key_limits.h"
 #include "tenancy/keystore.h"
 
 #include "base/file.h"
@@ -20,7 +21,7 @@
 
 #define KEY_C                                                                                      \
     "id=CCCCCCCC sha256=" HASH " created=4 expires=9 revoked=0 signals=logs rotated=5 "            \
-    "successor=AAAAAAAA label=x\n"
+    "successor=AAAAAAAA rate=5000000 burst=9 items=1 traces.requests=7 logs.rate=3 label=x\n"
 
 static void test_reads_and_prints(void **state)
 {
@@ -34,6 +35,13 @@ static void test_reads_and_prints(void **state)
     assert_int_equal(rc, 0);
     assert_int_equal(n, 3);
     assert_string_equal(keys[2].successor, "AAAAAAAA");
+    assert_true(keys[2].limits[SIGNAL_COUNT].rate == 5000000 && keys[1].limits == NULL);
+    assert_true(keys[2].limits[SIGNAL_TRACES].requests == 7);
+    struct buf limits = BUF_INIT;
+    key_limits_print(keys[2].limits, true, &limits);
+    assert_string_equal(buf_cstr(&limits),
+                        " rate=5MB/s burst=9B items=1/s traces.requests=7/s logs.rate=3B/s");
+    buf_release(&limits);
     assert_true(keys[2].rotated_s == 5 && keys[1].successor[0] == 0);
     assert_string_equal(keys[0].id, "AAAAAAAA");
     assert_string_equal(keys[0].label, "a b");
@@ -76,6 +84,11 @@ static void test_refusals(void **state)
         {__LINE__, "successor=A", "successor: this is not a key id"},
         {__LINE__, "id=AAAAAAAA sha256=" HASH " created=1 expires=2 revoked=3 signals=logs",
          "f:1: label is missing"},
+        {__LINE__, "rate=5MB", "rate: this is not a time in seconds or a number"},
+        {__LINE__, "rate=5 rate=5", "rate stands twice"},
+        {__LINE__, "log.rate=5", "a name=value"},
+        {__LINE__, "logs.rates=5", "a name=value"},
+        {__LINE__, "logs.=5", "a name=value"},
         {__LINE__, "colour=red", "a name=value"},
         {__LINE__, KEY_A KEY_A, "f: key AAAAAAAA stands twice"},
         {__LINE__,
@@ -135,7 +148,8 @@ static void test_rotate(void **state)
     struct temp_folder f = temp_folder_make();
     struct arena a = ARENA_INIT;
     struct errbuf err = ERRBUF_INIT;
-    struct key web = {.label = "web", .signals = 2}, *keys;
+    struct rate_conf limits[LIMIT_SCOPE_COUNT] = {[SIGNAL_LOGS] = {.rate = 77}};
+    struct key web = {.label = "web", .signals = 2, .limits = limits}, *keys;
     struct key_rotation r = {0}, other = {0};
     char text[KEY_TEXT_LENGTH + 1];
     size_t n;
@@ -152,6 +166,7 @@ static void test_rotate(void **state)
     /* the new one: the same restrictions, no expiry since the old one had none */
     assert_string_equal(keys[1].id, r.fresh.id);
     assert_string_equal(keys[1].label, "web");
+    assert_true(keys[1].limits != NULL && keys[1].limits[SIGNAL_LOGS].rate == 77);
     assert_true(keys[1].signals == 2 && keys[1].expires_s == 0 && keys[1].successor[0] == 0);
     struct key_parts parts;
     assert_int_equal(key_parse(slice_str(r.text), &parts), KEY_FORM_OK);
