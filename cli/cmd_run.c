@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "consumer/run_files.h"
 #include "consumer/supervisor.h"
 #include "consumer/worker.h"
 
@@ -35,7 +36,9 @@ int cmd_consumer(struct args *a)
         ARG_ROW_CONFIG,
         {"--brokers", ARG_TEXT, "HOST:PORT,...", NULL, "Kafka, instead of kafka.brokers"},
         {"--instance", ARG_TEXT, "NAME", "main",
-         "tells several workers of one tenant apart; each needs its own"},
+         "tells several workers of one tenant apart, in their group, status and metrics; each "
+         "needs "
+         "its own"},
         {0},
     };
     static const struct args_spec spec = {
@@ -46,6 +49,11 @@ int cmd_consumer(struct args *a)
     int code = args_parse(a, &spec);
     if (code != ARGS_GO_ON)
         return code;
+    struct errbuf err = ERRBUF_INIT;
+    if (run_instance_check(args_text(a, "--instance"), &err) < 0) {
+        cli_fail(a, "%s", err.text);
+        return EXIT_USAGE;
+    }
     return worker_run(cli_config(a), a->operands[0], args_text(a, "--brokers"),
                       args_text(a, "--instance"));
 }

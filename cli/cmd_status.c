@@ -51,7 +51,7 @@ static void gather(struct ops *o, struct status_tenant *s, yajl_val router)
     s->read = s->lag.book.result == EXPORT_OK || s->lag.book.result == EXPORT_MISSING;
     add_totals(s);
     s->patience_s = 5 + 2 * (double)o->conf->consumer.status_interval / NS_PER_S;
-    if (run_worker_read(o->conf->state, s->t->id, &o->arena, &s->worker, &err) < 0)
+    if (run_workers_read(o->conf->state, s->t->id, &o->arena, &s->workers, &err) < 0)
         cli_fail(o->a, "%s", err.text);
     if (o->supervisor.alive)
         s->process = run_supervisor_consumer(&o->supervisor, s->t->id);

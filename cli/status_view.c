@@ -7,26 +7,33 @@
 
 const char *status_state(const struct status_tenant *s)
 {
-    if (s->worker.found)
-        return s->worker.alive ? s->worker.state : "dead";
+    if (s->workers.first != NULL)
+        return s->workers.first->alive ? s->workers.first->state : "dead";
     if (s->process != NULL && strcmp(s->process->state, "running") != 0)
         return s->process->state;
     return s->process != NULL ? "starting" : "not running";
 }
 
-const char *status_reason(const struct status_tenant *s, char *out, size_t size)
+static const char *worker_reason(const struct run_worker *w, double patience_s, char *out,
+                                 size_t size)
 {
     char ago[OPS_TEXT_SIZE];
-    const struct run_worker *w = &s->worker;
-    out[0] = 0;
-    if (w->found && !w->alive)
+    if (!w->alive)
         snprintf(out, size, "its process %d is gone; %s ago it was %s%s%s", w->pid,
                  ops_seconds(w->age_s, ago), w->state, w->reason[0] ? ": " : "", w->reason);
-    else if (w->found && w->age_s > s->patience_s)
+    else if (w->age_s > patience_s)
         snprintf(out, size, "%s%sit has told nothing for %s", w->reason, w->reason[0] ? " - " : "",
                  ops_seconds(w->age_s, ago));
-    else if (w->found)
+    else
         snprintf(out, size, "%s", w->reason);
+    return out;
+}
+
+const char *status_reason(const struct status_tenant *s, char *out, size_t size)
+{
+    out[0] = 0;
+    if (s->workers.first != NULL)
+        worker_reason(s->workers.first, s->patience_s, out, size);
     else if (s->process != NULL && s->process->last_end[0] != 0)
         snprintf(out, size, "it ended with %s", s->process->last_end);
     return out;
@@ -83,13 +90,26 @@ static void refusals(const struct status_tenant *s, struct buf *out)
     buf_append_str(out, "\n");
 }
 
+/* Several workers share the tenant's partitions. */
+static void each_worker(const struct status_tenant *s, struct buf *out)
+{
+    char text[1024];
+    for (size_t i = 0; s->workers.n > 1 && i < s->workers.n; i++) {
+        const struct run_worker *w = &s->workers.at[i];
+        worker_reason(w, s->patience_s, text, sizeof(text));
+        buf_printf(out, "%s: worker %s: %s%s%s\n", s->t->id, w->instance,
+                   w->alive ? w->state : "dead", text[0] ? ": " : "", text);
+    }
+}
+
 static void notes(const struct status_tenant *s, struct buf *out)
 {
     char text[1024];
     if (s->t->suspended)
         buf_printf(out, "%s: suspended%s%s\n", s->t->id, s->t->suspended_reason[0] ? ": " : "",
                    s->t->suspended_reason);
-    if (status_reason(s, text, sizeof(text))[0] != 0)
+    each_worker(s, out);
+    if (s->workers.n <= 1 && status_reason(s, text, sizeof(text))[0] != 0)
         buf_printf(out, "%s: consumer %s: %s\n", s->t->id, status_state(s), text);
     refusals(s, out);
     if (!s->measured)
@@ -217,15 +237,35 @@ static void json_units(struct buf *out, const struct lag *l)
     buf_append_str(out, "]");
 }
 
+static void json_workers(struct buf *out, const struct status_tenant *s)
+{
+    char text[1024];
+    buf_append_str(out, ",\"workers\":[");
+    for (size_t i = 0; i < s->workers.n; i++) {
+        const struct run_worker *w = &s->workers.at[i];
+        buf_printf(out, "%s{\"instance\":", i ? "," : "");
+        json_string(out, slice_str(w->instance));
+        json_member(out, "state", w->alive ? w->state : "dead");
+        json_member(out, "reason", worker_reason(w, s->patience_s, text, sizeof(text)));
+        json_count(out, "pid", w->alive, (uint64_t)w->pid);
+        json_count(out, "retries", true, w->retries);
+        json_count(out, "memory_bytes", true, w->memory_bytes);
+        buf_printf(out, ",\"status_age_seconds\":%.3f}", w->age_s);
+    }
+    buf_append_str(out, "]");
+}
+
 static void json_consumer(struct buf *out, const struct status_tenant *s)
 {
     char text[1024];
+    const struct run_worker *first = s->workers.first;
     buf_printf(out, ",\"consumer\":{\"state\":\"%s\"", status_state(s));
     json_member(out, "reason", status_reason(s, text, sizeof(text)));
-    json_count(out, "pid", s->worker.found && s->worker.alive, (uint64_t)s->worker.pid);
+    json_count(out, "pid", first != NULL && first->alive, first ? (uint64_t)first->pid : 0);
     json_count(out, "restarts", s->process != NULL, s->process ? s->process->restarts : 0);
-    if (s->worker.found)
-        buf_printf(out, ",\"status_age_seconds\":%.3f", s->worker.age_s);
+    if (first != NULL)
+        buf_printf(out, ",\"status_age_seconds\":%.3f", first->age_s);
+    json_workers(out, s);
     buf_append_str(out, "}");
 }
 

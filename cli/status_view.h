@@ -17,7 +17,7 @@ struct status_tenant {
     uint64_t in_kafka; /* records that the topics hold, written or not */
     bool read;         /* the database could be read, or is not there yet: */
     uint64_t written[SIGNAL_COUNT], dlq_records, lost_records;
-    struct run_worker worker;
+    struct run_workers workers;
     double patience_s;                 /* a worker that runs tells of itself more often */
     const struct run_process *process; /* the supervisor's row, NULL = none */
 };

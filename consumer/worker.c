@@ -534,6 +534,7 @@ static void tell_status(struct worker *w, bool now)
     look_at_ends(w, state);
     struct worker_report r = {
         .tenant = w->tenant->id,
+        .instance = w->instance,
         .state = state,
         .reason = view.reason[0]   ? view.reason
                   : some_parked(w) ? w->problem
@@ -717,7 +718,7 @@ int worker_run(const char *config_file, const char *tenant, const char *brokers,
     else
         rc = run_sessions(&w);
     if (rc == 0)
-        worker_status_remove(w.conf->state, tenant);
+        worker_status_remove(w.conf->state, tenant, instance);
     release(&w);
     snapshot_release(snapshot);
     tenancy_close(tenancy);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "consumer/run_files.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,6 +66,8 @@ static void report_json(struct buf *out, const struct worker_report *r, uint64_t
 {
     buf_append_str(out, "{\"tenant\":");
     json_string(out, slice_str(r->tenant));
+    buf_append_str(out, ",\"instance\":");
+    json_string(out, slice_str(r->instance));
     buf_printf(out,
                ",\"pid\":%d,\"written_at_ms\":%" PRIu64 ",\"state\":\"%s\",\"reason\":", getpid(),
                now_ms, worker_state_name[r->state]);
@@ -98,8 +101,9 @@ static void unit_metric(struct buf *out, const char *metric, const struct worker
 {
     const char *signal_name = u->signal < SIGNAL_COUNT ? signal_info[u->signal].name : "";
     if (value >= 0)
-        buf_printf(out, "%s{tenant=\"%s\",signal=\"%s\",partition=\"%" PRId32 "\"} %.17g\n", metric,
-                   r->tenant, signal_name, u->partition, value);
+        buf_printf(
+            out, "%s{tenant=\"%s\",worker=\"%s\",signal=\"%s\",partition=\"%" PRId32 "\"} %.17g\n",
+            metric, r->tenant, r->instance, signal_name, u->partition, value);
 }
 
 static void unit_metrics(struct buf *out, const struct worker_report *r, const struct unit *u,
@@ -113,23 +117,21 @@ static void unit_metrics(struct buf *out, const struct worker_report *r, const s
 
 static void report_metrics(struct buf *out, const struct worker_report *r, uint64_t now_ms)
 {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {{"tenantry_consumer_retries_total", r->writer->retries},
+                {"tenantry_consumer_memory_bytes", r->memory}};
     for (int s = 0; s < WORKER_STATE_COUNT; s++)
-        buf_printf(out, "tenantry_consumer_state{tenant=\"%s\",state=\"%s\"} %d\n", r->tenant,
-                   worker_state_name[s], r->state == (enum worker_state)s);
-    buf_printf(out, "tenantry_consumer_retries_total{tenant=\"%s\"} %" PRIu64 "\n", r->tenant,
-               r->writer->retries);
-    buf_printf(out, "tenantry_consumer_memory_bytes{tenant=\"%s\"} %" PRIu64 "\n", r->tenant,
-               r->memory);
+        buf_printf(out, "tenantry_consumer_state{tenant=\"%s\",worker=\"%s\",state=\"%s\"} %d\n",
+                   r->tenant, r->instance, worker_state_name[s], r->state == (enum worker_state)s);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        buf_printf(out, "%s{tenant=\"%s\",worker=\"%s\"} %" PRIu64 "\n", rows[i].name, r->tenant,
+                   r->instance, rows[i].value);
     for (size_t i = 0; i < r->session->n_units; i++) {
         const struct unit *u = &r->session->units[i];
         unit_metrics(out, r, u, lag_of(r->session, u, now_ms));
     }
-}
-
-static void path_of(char *out, size_t size, const char *folder, const char *tenant,
-                    const char *suffix)
-{
-    snprintf(out, size, "%s/run/consumer-%s.%s", folder, tenant, suffix);
 }
 
 int worker_status_write(const char *state_folder, const struct worker_report *r, struct errbuf *err)
@@ -138,22 +140,22 @@ int worker_status_write(const char *state_folder, const struct worker_report *r,
     uint64_t now_ms = clock_wall_ns() / NS_PER_MS;
     struct buf text = BUF_INIT;
     report_json(&text, r, now_ms);
-    path_of(path, sizeof(path), state_folder, r->tenant, "json");
+    run_worker_path(path, sizeof(path), state_folder, r->tenant, r->instance, "json");
     int rc = file_replace(path, buf_slice(&text), 0644, err);
     buf_clear(&text);
     report_metrics(&text, r, now_ms);
-    path_of(path, sizeof(path), state_folder, r->tenant, "prom");
+    run_worker_path(path, sizeof(path), state_folder, r->tenant, r->instance, "prom");
     if (rc == 0)
         rc = file_replace(path, buf_slice(&text), 0644, err);
     buf_release(&text);
     return rc;
 }
 
-void worker_status_remove(const char *state_folder, const char *tenant)
+void worker_status_remove(const char *state_folder, const char *tenant, const char *instance)
 {
     char path[4096];
-    path_of(path, sizeof(path), state_folder, tenant, "json");
+    run_worker_path(path, sizeof(path), state_folder, tenant, instance, "json");
     unlink(path);
-    path_of(path, sizeof(path), state_folder, tenant, "prom");
+    run_worker_path(path, sizeof(path), state_folder, tenant, instance, "prom");
     unlink(path);
 }

@@ -1,5 +1,6 @@
 /* What a worker tells the outside, written each consumer.status_interval to <state>/run/:
- * consumer-<tenant>.json for `tenantry status` and consumer-<tenant>.prom for /metrics. */
+ * consumer-<tenant>.json for `tenantry status` and consumer-<tenant>.prom for /metrics; a further
+ * worker of the tenant, told apart by --instance, has consumer-<tenant>@<instance>.json. */
 #ifndef CONSUMER_WORKER_STATUS_H
 #define CONSUMER_WORKER_STATUS_H
 
@@ -25,7 +26,7 @@ enum worker_state {
 extern const char *const worker_state_name[WORKER_STATE_COUNT];
 
 struct worker_report {
-    const char *tenant;
+    const char *tenant, *instance;
     enum worker_state state;
     const char *reason;       /* a sentence, or "" */
     uint64_t batches, memory; /* written since start; bytes held by batches now */
@@ -37,6 +38,6 @@ struct worker_report {
 int worker_status_write(const char *state_folder, const struct worker_report *r,
                         struct errbuf *err);
 /* Removes the files (the worker stopped in order). */
-void worker_status_remove(const char *state_folder, const char *tenant);
+void worker_status_remove(const char *state_folder, const char *tenant, const char *instance);
 
 #endif

@@ -1,5 +1,6 @@
 """A worker's life: killed, stopped, doubled. Whatever happens, each record is written exactly once (promise 3)."""
 
+import json
 import os
 import random
 import re
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+from support.proc import run_tenantry
 from support.wait import until
 from support.workers import Site
 
@@ -126,6 +128,45 @@ def test_two_workers_of_one_name(site, unique):
     tenant.send(10)
     tenant.wait_exact()
     assert newer.alive
+
+
+def test_each_worker_of_a_tenant_tells_of_itself(pair, unique):
+    """Two share the partitions; neither overwrites the other's status."""
+    site, tenant = pair, pair.tenant(unique)
+    first, second = tenant.start(), tenant.start("two")
+    tenant.send(10, partition=0)
+    tenant.send(10, partition=1)
+    tenant.wait_exact()
+
+    def shown():
+        out = run_tenantry("--config", site.conf, "status", unique, "--json").stdout
+        return json.loads(out)["tenants"][0]["consumer"]
+
+    def both_run():
+        workers = {w["instance"]: (w["state"], w["pid"]) for w in shown()["workers"]}
+        return workers == {"main": ("running", first.pid), "two": ("running", second.pid)}
+
+    until(both_run, 60, lambda: f"two running workers: {shown()}")
+    assert shown()["state"] == "running"
+
+    def partitions():
+        """Who reports which partition of the logs."""
+        found = set()
+        for name in (unique, f"{unique}@two"):
+            page = (site.folder / f"state/run/consumer-{name}.prom").read_text()
+            found |= set(re.findall(
+                r'tenantry_consumer_next_offset\{tenant="[^"]+",worker="(\w+)",signal="logs",partition="(\d)"', page))  # fmt: skip
+        return found
+
+    until(lambda: partitions() in ({("main", "0"), ("two", "1")}, {("main", "1"), ("two", "0")}), 60,
+          lambda: f"one partition each: {partitions()}")  # fmt: skip
+    assert second.terminate(30) == 0
+    until(lambda: [w["instance"] for w in shown()["workers"]] == ["main"], 30, "the file of the one that stopped gone")
+    text = run_tenantry("--config", site.conf, "consumer", unique, "--instance", "a/b", check=False)
+    assert text.returncode == 2 and "instance" in text.stderr
+    tenant.send(10, partition=0)
+    tenant.send(10, partition=1)
+    tenant.wait_exact(90)
 
 
 def stopped_writer(tenant):

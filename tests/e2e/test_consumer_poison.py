@@ -189,7 +189,7 @@ def test_a_rule_on_the_table_does_not_drain_the_topic_into_the_dlq(site, unique)
     until(lambda: tenant.lag_records() > 0, 30, lambda: f"what waits is lag: {tenant.status()}")
     assert len(dead(tenant)) <= 100 and "too many of its records would become dead letters" in worker.output()
     metrics = (site.folder / f"state/run/consumer-{unique}.prom").read_text()
-    assert f'tenantry_consumer_parked{{tenant="{unique}",signal="logs",partition="0"}} 1' in metrics
+    assert f'tenantry_consumer_parked{{tenant="{unique}",worker="main",signal="logs",partition="0"}} 1' in metrics
     tenant.change("DROP TRIGGER no_bad")
     tenant.sent.update(bad)
     for letter in dead(tenant):  # a few were one by one before there were too many
