@@ -12,6 +12,7 @@ import pytest
 
 from support import proc, sanitizer
 from support.kafka import Kafka
+from support.system import System
 from support.workers import Site
 
 
@@ -75,19 +76,23 @@ def tenantry(tenantry_bin, tmp_path):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
+    proc.started[:] = [process for process in proc.started if process.alive]
     for process in proc.started:
         process.mark()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """A failure shows what each program that runs, or ended in this test, said during it."""
+    """A failure shows what each program said during this test, and what routers have counted."""
     report = yield
     if report.failed:
         for process in proc.started:
             state = "running" if process.alive else f"ended with {process.returncode}"
             title = f"log of {process.name} (pid {process.pid}, {state})"
-            report.sections.append((title, process.news() or "(nothing)"))
+            report.sections.append((title, process.news(20_000) or "(nothing)"))
+        for system in list(System.made):
+            if system.process is not None and system.process.alive:
+                report.sections.append((f"counters of {system.folder.name}", system.counters()))
         if broken := _rules(item):
             told = "\n".join(f"R{r.number} ({r.level}): {r.text}" for r in broken)
             report.sections.append(("requirements that this test proves", told))

@@ -15,10 +15,11 @@ from support.attempts import judge, read_journals, stored
 from support.kafka import Kafka
 from support.sdk import PROTOCOLS, Sdk
 from support.system import System
-from support.wait import until
+from support.wait import once_within, until
 from support.wire import (
     GRPC_PATHS,
     PROTOBUF,
+    Channel,
     Http1,
     Http2,
     bearer,
@@ -77,19 +78,21 @@ def held(system):
 
 def test_broker_killed_and_back(system, broker):
     """503 / 14 within the answer timeout, not ready meanwhile; then all by itself good again."""
-    before = counted(system, "kafka_down")
+    before, told = counted(system, "kafka_down"), []
     broker.kill9()
-    start = time.monotonic()
-    answer = push(system)
-    took = time.monotonic() - start
-    assert answer.status == 503  # R127, R207
-    assert answer.rpc_status.code == 14
-    assert answer.rpc_status.message == "Kafka did not confirm in time, try again"
-    assert answer.get("retry-after") == "1" and retry_delay(answer.rpc_status) == 1
-    assert took < ANSWER_TIMEOUT + 0.7
+
+    def refused():
+        answer = push(system)
+        assert answer.status == 503  # R127, R207
+        assert answer.rpc_status.code == 14
+        assert answer.rpc_status.message == "Kafka did not confirm in time, try again"
+        assert answer.get("retry-after") == "1" and retry_delay(answer.rpc_status) == 1
+        told.append(answer)
+
+    once_within(ANSWER_TIMEOUT + 0.7, refused, "the answer of an HTTP request")
     call = grpc_call(system, "logs", LOGS, bearer(system.keys["acme"]))
     assert (call.code, call.retry_delay) == (14, 1)
-    assert counted(system, "kafka_down") == before + 2
+    assert counted(system, "kafka_down") == before + len(told) + 1
     until(lambda: system.http("/readyz")[0] == 503, 10, "readiness off")
     assert system.http("/healthz")[0] == 200
     broker.start()
@@ -134,14 +137,19 @@ def stuck(system, broker):
 
 def test_a_deadline_of_the_caller_is_kept(system, stuck):
     """R147: grpc-status 4 at the call's own deadline, before ours."""
-    before = counted(system, "deadline")
+    before, told = counted(system, "deadline"), []
     headers = {"content-type": "application/grpc", "te": "trailers", "grpc-timeout": "300m",
                **bearer(system.keys["acme"])}  # fmt: skip
-    start = time.monotonic()
-    call = http2(system, path=GRPC_PATHS["logs"], body=frame(LOGS), headers=headers).grpc
-    assert (call.code, call.retry_delay) == (4, None)
-    assert 0.25 < time.monotonic() - start < 1.2
-    assert counted(system, "deadline") == before + 1
+
+    def ended():
+        start = time.monotonic()
+        call = http2(system, path=GRPC_PATHS["logs"], body=frame(LOGS), headers=headers).grpc
+        assert (call.code, call.retry_delay) == (4, None)
+        assert time.monotonic() - start > 0.25
+        told.append(call)
+
+    once_within(1.2, ended, "the end of a call at its deadline")
+    assert counted(system, "deadline") == before + len(told)
 
 
 def test_what_the_end_cuts_off_is_no_success(broker, tenantry, tmp_path):
@@ -173,32 +181,47 @@ def test_what_the_end_cuts_off_is_no_success(broker, tenantry, tmp_path):
 
 
 def test_a_client_that_goes_away_is_counted(system, stuck):
-    """R149: what it held is given back."""
+    """R149: what it held is given back. On a busy machine it may leave too late, so again and again."""
     before = counted(system, "client_gone")
-    with Http1(system) as c:
-        c.send(request(body=LOGS, headers=fields(system)))
-        until(lambda: "tenantry_buffered_bytes 0\n" not in system.http("/metrics")[1], 5, "a held body")
-    until(lambda: counted(system, "client_gone") == before + 1, 5, "a client gone over HTTP/1.1")
-    # grpcio resets the stream at its deadline; ours may come first.
-    deadlines = counted(system, "deadline")
-    assert grpc_call(system, "logs", LOGS, bearer(system.keys["acme"]), timeout=0.3).code == 4
-    until(lambda: counted(system, "client_gone") + counted(system, "deadline") == before + deadlines + 2,
-          5, "the call that was given up")
+
+    def ended():
+        return sum(counted(system, o) for o in ("client_gone", "deadline", "kafka_down"))
+
+    def gone_over_http1():
+        seen = ended()
+        with Http1(system) as c:
+            c.send(request(body=LOGS, headers=fields(system)))
+            # Held, or told already that Kafka is away.
+            until(lambda: "tenantry_buffered_bytes 0\n" not in system.http("/metrics")[1] or ended() > seen,
+                  20, "a held body")  # fmt: skip
+        until(lambda: ended() > seen, 20, "its end")
+        return counted(system, "client_gone") > before
+
+    until(gone_over_http1, 60, "a client gone over HTTP/1.1")
+
+    def gone_over_grpc():
+        """grpcio resets the stream at its deadline; ours may come first, or both before it is connected."""
+        seen = ended()
+        with Channel(system) as channel:
+            channel.call("logs", LOGS, bearer("nonsense"))  # connected
+            assert channel.call("logs", LOGS, bearer(system.keys["acme"]), timeout=0.3).code == 4
+        return ended() > seen
+
+    until(gone_over_grpc, 60, "the call that was given up")
 
 
 def test_memory_and_caps_are_free_after_an_outage(system, broker):
     until(lambda: push(system).status == 200, 15, "a broker that answers")
-    until(lambda: "tenantry_buffered_bytes 0\n" in system.http("/metrics")[1], 10, "nothing held")
-    text = system.http("/metrics")[1]
-    assert 'tenantry_in_flight_bytes{tenant="acme"} 0\n' in text
+    for nothing in ("tenantry_buffered_bytes 0\n", 'tenantry_in_flight_bytes{tenant="acme"} 0\n'):
+        until(lambda: nothing in system.http("/metrics")[1], 10, nothing)
     # What Kafka may have although we said no is counted, not hidden (DESIGN §4 Deadlines).
-    assert "tenantry_possible_duplicates_total" in text
+    assert re.search(r"^tenantry_possible_duplicates_total\{.*\} [1-9]", system.http("/metrics")[1], re.M)
 
 
 # ---- the router's own end
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(400)
 def test_sigterm_under_load_loses_nothing(kafka, tenantry, tmp_path):
     """Router and workers as programs of their own: the router drains and exits 0; every acked item is
     in the database, once."""
@@ -227,26 +250,35 @@ def test_sigterm_under_load_loses_nothing(kafka, tenantry, tmp_path):
     def more(router, n):
         """Waits until each sender was told success n times more."""
         before = {j: acked(j) for js in journals.values() for j in js}
-        router.wait_for(lambda: all(acked(j) >= at + n for j, at in before.items()), 40,
+        router.wait_for(lambda: all(acked(j) >= at + n for j, at in before.items()), 60,
                         f"{n} more acked requests of each sender")
+
+    def all_read(tenant):
+        """The worker is at the end of every partition."""
+        at = {(r["topic"], r["kafka_partition"]): r["next"] for r in system.sql(
+            tenant, "SELECT topic, kafka_partition, next FROM tenantry_progress JOIN tenantry_source USING (source)")}
+        topics = [f"term.{tenant}.{signal}" for signal in ("traces", "metrics", "logs")]
+        return all(at.get((t, p), 0) >= end for t in topics for p, end in kafka.end_offsets(t).items())
 
     more(router, 30)
     begin = time.monotonic()
-    assert router.terminate(25) == 0
+    assert router.terminate(60) == 0
     print(f"the router ended within {time.monotonic() - begin:.1f} s")
     again = start("router")
     more(again, 30)
     for sender in senders:
         sender.signal(signal.SIGINT)
     for sender in senders:
-        sender.wait_exit(40)
+        sender.wait_exit(60)
     for tenant, paths in journals.items():
         attempts = read_journals(*paths)
 
         def verdict():
             return judge(attempts, stored(system, tenant))
 
-        workers.wait_for(lambda: verdict().missing == 0, 40, f"acked items of {tenant}")
+        # However long that takes: then it is in no table, or it never will be.
+        workers.wait_for(lambda: verdict().missing == 0 or all_read(tenant), 120, f"all records of {tenant}")
+        assert verdict().missing == 0, verdict()
         v = verdict()
         print(f"{tenant}: {v}")
         assert v.acked_items >= 2 * 2 * 30 * 20
@@ -255,8 +287,8 @@ def test_sigterm_under_load_loses_nothing(kafka, tenantry, tmp_path):
     final = [line for js in journals.values() for j in js for line in j.read_text().splitlines()
              if '"refused"' in line and '"status":503' not in line and '"grpc_status":14' not in line]
     assert not final, final[:3]
-    assert again.terminate(25) == 0
-    assert workers.terminate(25) == 0
+    assert again.terminate(60) == 0
+    assert workers.terminate(60) == 0
 
 
 def test_drain_ends_connections_in_order(kafka, tmp_path):
@@ -278,7 +310,7 @@ def test_drain_ends_connections_in_order(kafka, tmp_path):
             # Begun before: finished.
             assert answer.status == 200
             assert idle.closed() and busy.closed()
-        assert system.process.wait_exit(30) == 0
+        assert system.process.wait_exit(60) == 0
         until(lambda: system.http("/healthz")[0] == 0, 5, "the admin listener's end")
     finally:
         system.down()

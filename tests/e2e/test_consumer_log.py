@@ -43,7 +43,7 @@ def test_topic_made_anew_under_a_running_worker(site, unique, size):
 @pytest.mark.parametrize("size", SIZES)
 def test_topic_made_anew_under_a_stopped_worker(site, unique, size):
     tenant = site.tenant(unique)
-    assert write_twenty(tenant).terminate(15) == 0
+    assert write_twenty(tenant).terminate(60) == 0
     tenant.recreate(size)
     worker = tenant.start()
     tenant.wait_exact()
@@ -105,7 +105,7 @@ def test_cluster_replaced(own_site, own_kafka, unique):
     tenant.send(60, partition=0)  # more than the old one held
     tenant.wait_exact()
     assert len(tenant.generations()) == 2
-    first.terminate(15)
+    first.terminate(60)
     replace_cluster(own_kafka, tenant)
     second = tenant.start()
     tenant.send(60, partition=0)
@@ -125,7 +125,7 @@ def test_kafka_killed_and_frozen(own_site, own_kafka, unique):
         tenant.wait_exact()
     own_kafka.pause()
     try:
-        assert worker.terminate(15) == 0
+        assert worker.terminate(60) == 0
     finally:
         own_kafka.resume()
     tenant.start()

@@ -206,7 +206,7 @@ def test_raising_max_dead_lets_them_go_to_the_dlq(site, unique):
     bad = refuse_bad(tenant)
     until(lambda: tenant.state() == "parked", 60, lambda: tenant.status())
     assert dead(tenant) == [] and tenant.progress()["dlq_records"] == 0
-    assert worker.terminate(30) == 0
+    assert worker.terminate(60) == 0
     tenant.configure("retry: { attempts = 1; max_dead = 1000; };")
     worker = tenant.start()
     until(lambda: tenant.progress()["dlq_records"] == len(bad), 60, lambda: tenant.progress())
@@ -220,7 +220,7 @@ def test_a_crash_after_the_dlqs_ack_counts_each_letter_once(site, unique, tmp_pa
     tenant = site.tenant(unique)
     site.client.produce_all(tenant.topic(), garbage(5), headers=tenant.headers(1), partition=0)
     for _ in range(2):
-        assert tenant.start(env={"TENANTRY_FAULT": "after_dlq_ack:1"}).wait_exit(30) == -9
+        assert tenant.start(env={"TENANTRY_FAULT": "after_dlq_ack:1"}).wait_exit(60) == -9
     tenant.start()
     tenant.send(5)
     tenant.wait_exact()
@@ -240,7 +240,7 @@ def test_the_dlq_is_missing(site, unique):
     tenant.send(3, partition=0)
     until(lambda: tenant.dlq in tenant.status().get("reason", ""), 60, lambda: f"the reason: {tenant.status()}")
     assert tenant.verdict()[0] == 15 and tenant.progress()["dlq_records"] == 0
-    assert worker.terminate(15) == 0
+    assert worker.terminate(60) == 0
     worker = tenant.start()
     until(lambda: tenant.state() == "retrying", 30, "another try")
     tenant.make_topics(signals=())

@@ -27,7 +27,7 @@ def send_http(system, signal, body):
         data=body,
         headers={"content-type": "application/x-protobuf", "x-api-key": system.keys["acme"]},
         verify=str(system.folder / "certs/ca.pem"),
-        timeout=20,
+        timeout=60,
     )
     assert answer.status_code == 200, answer.text
     return RESPONSES[signal].FromString(answer.content)
@@ -42,7 +42,7 @@ def send_grpc(system, signal, body):
             request_serializer=lambda b: b,
             response_deserializer=RESPONSES[signal].FromString,
         )
-        return call(body, timeout=20, metadata=(("x-api-key", system.keys["acme"]),))
+        return call(body, timeout=60, metadata=(("x-api-key", system.keys["acme"]),))
 
 
 SENDERS = {"http": send_http, "grpc": send_grpc}

@@ -13,16 +13,18 @@ from support import keys
 from support import otlp_build as build
 from support.sdk import PROTOCOLS, Sdk
 from support.system import System
-from support.wait import until
+from support.wait import once_within, until
 from support.wire import (
     GRPC_PATHS,
     PROTOBUF,
     Answer,
+    Channel,
     Http1,
     Http2,
     bad_fields,
     bearer,
     curl,
+    finished,
     frame,
     grpc_call,
     http1,
@@ -58,8 +60,8 @@ def system(kafka, tmp_path_factory):
         tenants=("acme", "gone", "slow"),
         extra={
             "kafka": 'prefix = "refusals";',
-            "router": 'max_body = "128KiB"; max_decompressed = "256KiB"; body_timeout = "2s";'
-                      ' header_timeout = "2s"; handshake_timeout = "1s"; max_header_bytes = "8KiB";',
+            "router": 'max_body = "128KiB"; max_decompressed = "256KiB"; body_timeout = "60s";'
+                      ' header_timeout = "60s"; handshake_timeout = "60s"; max_header_bytes = "8KiB";',
         },
     )  # fmt: skip
     slow = system.folder / "tenants.d" / "slow.conf"
@@ -429,23 +431,35 @@ def test_accepted_over_grpc(system, row):
 # ---- over the limit
 
 
-def use_up(system):
-    """The tenant `slow` may send two requests at once, then one a second."""
+AT_ONCE = 8  # the tenant `slow` may send two requests at once, then one a second
+
+
+def slow_headers(system):
+    return {"content-type": PROTOBUF, **bearer(system.keys["slow"])}
+
+
+def all_http1(system):
+    """So many requests in one piece, which no busy machine can spread over seconds; their answers."""
     with Http1(system) as c:
-        for _ in range(8):
-            c.send(request(body=b"", headers={"Content-Type": PROTOBUF, **bearer(system.keys["slow"])}))
-            answer = c.read()
-            if answer.status == 429:
-                return answer
-            assert answer.status == 200
-    raise AssertionError("the limit was never reached")
+        c.send(*[request(body=b"", headers=slow_headers(system))] * AT_ONCE)
+        return [c.read() for _ in range(AT_ONCE)]
 
 
-@pytest.mark.parametrize("send", [http1, http2], ids=["http1", "http2"])
+def all_http2(system):
+    with Http2(system) as c:
+        streams = [c.start(headers=slow_headers(system), end=True) for _ in range(AT_ONCE)]
+        return [c.read(stream) for stream in streams]
+
+
+def use_up(system):
+    assert 429 in {answer.status for answer in all_http1(system)}
+
+
+@pytest.mark.parametrize("send", [all_http1, all_http2], ids=["http1", "http2"])
 def test_over_the_limit_over_http(system, send):
-    use_up(system)
-    answer = send(system, headers={"content-type": PROTOBUF, **bearer(system.keys["slow"])})
-    assert answer.status == 429  # R207
+    answers = send(system)
+    assert {answer.status for answer in answers} <= {200, 429}
+    answer = next(answer for answer in answers if answer.status == 429)  # R207
     assert answer.rpc_status.code == 14
     assert answer.rpc_status.message.startswith(
         "the tenant's limit of requests per second is reached (1/s for all signals)")
@@ -454,8 +468,11 @@ def test_over_the_limit_over_http(system, send):
 
 
 def test_over_the_limit_over_grpc(system):
-    use_up(system)
-    answer = grpc_call(system, "logs", b"", bearer(system.keys["slow"]))
+    with Channel(system) as channel:
+        calls = [channel.start("logs", b"", bearer(system.keys["slow"])) for _ in range(AT_ONCE)]
+        answers = [finished(call) for call in calls]
+    assert {answer.code for answer in answers} <= {0, 14}
+    answer = next(answer for answer in answers if answer.code == 14)
     assert (answer.code, answer.retry_delay) == (14, 1)  # R201-R206
     assert answer.message.startswith("the tenant's limit of requests per second is reached")
 
@@ -491,11 +508,16 @@ def test_sdk_drops_what_is_too_large(system):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_sdk_retries_over_the_limit_and_succeeds(system, protocol):
-    use_up(system)
-    first, *rest = export_once(system, protocol, system.keys["slow"])
-    assert first == ("UNAVAILABLE" if protocol == "grpc" else "429")
-    assert rest and rest[-1] == ("OK" if protocol == "grpc" else "200")
-    assert set(rest[:-1]) <= {first}
+    refused, ok = ("UNAVAILABLE", "OK") if protocol == "grpc" else ("429", "200")
+
+    def refused_first():
+        """Not when the machine takes a second from one to the other."""
+        use_up(system)
+        *before, last = export_once(system, protocol, system.keys["slow"])
+        assert last == ok and set(before) <= {refused}
+        return before
+
+    until(refused_first, 60, "an export that was refused first")
 
 
 # ---- HTTP/2, frame by frame
@@ -702,7 +724,7 @@ def test_malformed_heads_end_the_connection(system):
         for c, text in zip(opened, raw):
             c.send(text)
         assert [c.read().status for c in opened] == expected
-        assert all(c.closed(timeout=5) for c in opened)
+        assert all(c.closed(timeout=60) for c in opened)
 
 
 def test_a_length_told_twice_alike_is_one(wire):
@@ -804,20 +826,39 @@ def test_too_large_is_told_before_the_body(wire):
     assert wire.read().status == 413
 
 
+@pytest.fixture
+def strict(kafka, tmp_path):
+    """With time limits for those who stall."""
+    system = System(
+        tmp_path / "strict", brokers=kafka.bootstrap, tenants=("acme",),
+        extra={
+            "kafka": 'prefix = "strict";',
+            "router": 'handshake_timeout = "5s"; header_timeout = "3s"; body_timeout = "5s";',
+        },
+    )  # fmt: skip
+    system.up()
+    warm_up(system, "acme")
+    yield system
+    system.end()
+
+
 @pytest.mark.sanitize
-def test_who_stalls_is_cut_off_without_an_answer(system):
+def test_who_stalls_is_cut_off_without_an_answer(strict):
     """R18, R37, R292: and nobody else waits meanwhile."""
+    system = strict
     with contextlib.ExitStack() as stack:
         silent, head, body, chunked = [stack.enter_context(Http1(system)) for _ in range(4)]
         key = {"Content-Type": PROTOBUF, **bearer(system.keys["acme"])}
         head.send("POST /v1/logs HTTP/1.1\r\nHost: a\r\n")
         body.send(request(headers=key | {"Content-Length": "100"}), LOGS[:10])
         chunked.send(request(headers=key | CHUNKED), "5\r\nab")
-        before = time.monotonic()
-        assert http1(system, body=LOGS, headers=key).status == 200
-        assert time.monotonic() - before < 1.5
+
+        def served():
+            assert http1(system, body=LOGS, headers=key).status == 200
+
+        once_within(1.5, served, "a request beside those who stall")
         for c in (silent, head, body, chunked):
-            assert c.closed(timeout=10)
+            assert c.closed(timeout=60)
     stalled = 'tenantry_requests_total{tenant="acme",signal="logs",outcome="body_stalled"} 2'
     until(lambda: stalled in system.http("/metrics")[1], 10, stalled)
 
@@ -830,7 +871,7 @@ def test_every_outcome_was_counted(system):
                    "grpc_over_http1", "bad_request", "headers_too_large", "expectation",
                    "unknown_transfer_coding", "bad_timeout", "too_large", "too_large_decompressed",
                    "bad_compression", "bad_grpc_frame", "compressed_without_coding",
-                   "message_count", "malformed", "over_requests", "deadline", "body_stalled",
+                   "message_count", "malformed", "over_requests", "deadline",
                    "accepted"):  # fmt: skip
         assert f'outcome="{reason}"' in text, reason
     for verdict in ("not_a_key", "checksum", "unknown", "secret", "revoked", "expired"):

@@ -11,7 +11,7 @@ import pytest
 from support import otlp_build as build
 from support.proc import command_line, exists
 from support.system import System
-from support.wait import until
+from support.wait import once_within, until
 from support.wire import PROTOBUF, Http1, bearer, grpc_call, request
 
 
@@ -38,7 +38,7 @@ def push(system, key, text="hello", connection=None):
 
 
 def within(seconds, check, what):
-    """Waits for the change and says how long it took."""
+    """Waits for the change and says how long it took: more than the seconds on a busy machine."""
     start = time.monotonic()
     until(check, seconds, what)
     print(f"{what}: {time.monotonic() - start:.2f} s")
@@ -49,39 +49,66 @@ def tenant_file(system, tenant):
 
 
 def test_a_new_key_works_and_a_revoked_one_not_within_a_second(system):
-    key = system.issue_key("acme", "--label", "short-lived")
-    within(1, lambda: push(system, key).status == 200, "a new key")
+    keys = []
+
+    def issue():
+        keys.append(system.issue_key("acme", "--label", "short-lived"))
+
+    def told(status, connection=None):
+        until(lambda: push(system, keys[-1], connection=connection).status == status, 30, f"{status} for the key")
+
+    once_within(1, lambda: told(200), "a new key works", before=issue)
     with Http1(system) as c:  # an open connection notices too
-        assert push(system, key, connection=c).status == 200
-        system.cli("key", "revoke", key.split("_")[1])
-        within(1, lambda: push(system, key, connection=c).status == 401, "a revoked key")
-    assert grpc_call(system, "logs", b"", bearer(key)).code == 16
+        def revoke():
+            issue()
+            told(200, c)
+            system.cli("key", "revoke", keys[-1].split("_")[1])
+
+        once_within(1, lambda: told(401, c), "a revoked key does not", before=revoke)
+    assert grpc_call(system, "logs", b"", bearer(keys[-1])).code == 16
     assert push(system, system.keys["acme"]).status == 200
 
 
 def test_suspend_and_resume_within_a_second(system):
     key = system.keys["beta"]
     with Http1(system) as c:
-        assert push(system, key, connection=c).status == 200
-        system.cli("tenant", "suspend", "beta")
-        within(1, lambda: push(system, key, connection=c).status == 403, "suspended")
+        def told(status):
+            until(lambda: push(system, key, connection=c).status == status, 30, f"{status} for the tenant")
+
+        def suspend():
+            system.cli("tenant", "resume", "beta", check=False)
+            told(200)
+            system.cli("tenant", "suspend", "beta")
+
+        def resume():
+            system.cli("tenant", "suspend", "beta", check=False)
+            told(403)
+            system.cli("tenant", "resume", "beta")
+
+        once_within(1, lambda: told(403), "suspended", before=suspend)
         answer = push(system, key, connection=c)
         assert answer.rpc_status.message == "this tenant is suspended"
         assert grpc_call(system, "logs", b"", bearer(key)).code == 7
         assert push(system, system.keys["acme"]).status == 200
-        system.cli("tenant", "resume", "beta")
-        within(1, lambda: push(system, key, connection=c).status == 200, "resumed")
+        once_within(1, lambda: told(200), "resumed", before=resume)
 
 
 def test_changed_limits_apply(system):
     path = tenant_file(system, "beta")
     before = path.read_text()
+    body = build.logs_request([build.log("hello")]).SerializeToString()
+    sent = request(body=body, headers={"Content-Type": PROTOBUF, **bearer(system.keys["beta"])})
+
+    def statuses():
+        """Of requests that come at once, however busy the machine is."""
+        with Http1(system) as c:
+            c.send(sent * 8)
+            return {c.read().status for _ in range(8)}
+
     path.write_text('tenant: { id = "beta"; limits = { requests = "1/s"; wait = "0s"; }; };\n')
-    within(3, lambda: push(system, system.keys["beta"]).status == 429, "a new limit")
+    within(3, lambda: 429 in statuses(), "a new limit")
     path.write_text(before)
-    with Http1(system) as c:
-        within(3, lambda: all(push(system, system.keys["beta"], connection=c).status == 200
-                              for _ in range(5)), "the limit gone")
+    within(3, lambda: statuses() == {200}, "the limit gone")
 
 
 def worker(system, tenant):
@@ -124,13 +151,13 @@ def test_a_broken_tenant_file_is_refused_and_the_old_one_stays(system):
     mine = worker(system, "acme")
     path.write_text('tenant: {\n  id = "acme";\n  limitz = { };\n};\n')
     try:
-        system.process.wait_log(r"acme\.conf:3: .*limitz.*limits", 5)  # file, line, did you mean
+        system.process.wait_log(r"acme\.conf:3: .*limitz.*limits", 60)  # file, line, did you mean
         assert push(system, system.keys["acme"]).status == 200
         # Others still reload beside it.
         key = system.issue_key("beta")
         within(2, lambda: push(system, key).status == 200, "a key beside the broken file")
         path.write_text('tenant: {\n  id = "acme";\n')
-        system.process.wait_log(r"acme\.conf:[0-9]+: .*syntax", 5)
+        system.process.wait_log(r"acme\.conf:[0-9]+: .*syntax", 60)
         assert push(system, system.keys["acme"]).status == 200
         assert worker(system, "acme") == mine and worker(system, "beta") == others
     finally:
@@ -166,7 +193,7 @@ def test_a_broken_main_file_is_refused_and_the_old_one_stays(system):
     before = system.conf.read_text()
     try:
         system.conf.write_text(before + "\nrouter: { threads = many; };\n")
-        system.process.wait_log(r"tenantry\.conf:[0-9]+", 5)
+        system.process.wait_log(r"tenantry\.conf:[0-9]+", 60)
         assert push(system, system.keys["acme"]).status == 200
     finally:
         system.conf.write_text(before)
@@ -208,7 +235,7 @@ def test_certificates_reload(system, tmp_path):
     good = (folder / "server.pem").read_text()
     try:
         (folder / "server.pem").write_text("no certificate\n")
-        system.process.wait_log(r"server\.pem", 5)
+        system.process.wait_log(r"server\.pem", 60)
         assert certificate(system) == current
     finally:
         (folder / "server.pem").write_text(good)
@@ -218,7 +245,12 @@ def test_sighup_reads_at_once(system):
     """Besides looking by itself; nothing is restarted by it."""
     pids = {name: system.child(name) for name in (" router", "consumer acme", "consumer beta")}
     assert all(pids.values())
-    system.process.signal(signal.SIGHUP)
-    key = system.issue_key("acme")
-    within(1, lambda: push(system, key).status == 200, "a key after SIGHUP")
+    keys = []
+
+    def issue():
+        keys.append(system.issue_key("acme"))
+        system.process.signal(signal.SIGHUP)
+
+    once_within(1, lambda: until(lambda: push(system, keys[-1]).status == 200, 30, "a key after SIGHUP"),
+                "a key after SIGHUP", before=issue)  # fmt: skip
     assert pids == {name: system.child(name) for name in pids}

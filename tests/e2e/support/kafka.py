@@ -319,7 +319,7 @@ class Kafka(Client):
     def alive(self):
         return self.process is not None and self.process.alive
 
-    def start(self, timeout=60):
+    def start(self, timeout=180):
         """Starts it, also again on the same data and ports, and waits until it serves."""
         if self.alive:
             raise RuntimeError("this Kafka is running already")
@@ -333,7 +333,7 @@ class Kafka(Client):
     def kill9(self):
         self._ended(self.process.kill9)
 
-    def shutdown(self, timeout=30):
+    def shutdown(self, timeout=90):
         """An orderly end; the data stays for start()."""
         self._ended(lambda: self.process.terminate(timeout))
 
@@ -386,7 +386,7 @@ class Kafka(Client):
             name="kafka format",
         )  # fmt: skip
         try:
-            if tool.wait_exit(60) != 0:
+            if tool.wait_exit(180) != 0:
                 raise RuntimeError(f"Kafka's storage can't be formatted:\n{tool.tail()}")
         finally:
             tool.stop()

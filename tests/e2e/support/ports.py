@@ -3,9 +3,12 @@
 import errno
 import random
 import socket
+from pathlib import Path
 
-# Below the range the kernel hands out for outgoing connections, so none of those can take one.
-_LOW, _HIGH = 20000, 32000
+# Below the range the kernel hands out for outgoing connections, so none of those can take one, and above
+# the one in which `tenantry up` looks for the ports of its own Kafka.
+_LOW = 20000
+_HIGH = min(32000, int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]))
 
 # A name in the abstract socket namespace reserves the port: seen by every run on this machine
 # (exactly where the ports are shared), held until this process ends, however it ends, and no file.

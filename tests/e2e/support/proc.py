@@ -79,7 +79,7 @@ class Process:
         self.signal(signal.SIGKILL)
         return self.wait_exit(30)
 
-    def terminate(self, timeout=30):
+    def terminate(self, timeout=60):
         """SIGTERM, then the exit status. Still running after timeout: killed, and an error."""
         self.signal(signal.SIGTERM)
         try:
@@ -88,7 +88,7 @@ class Process:
             self.kill9()
             raise
 
-    def stop(self, timeout=10):
+    def stop(self, timeout=30):
         """Ends it in any state without complaint, for teardown."""
         if self.alive:
             self.signal(signal.SIGTERM)
@@ -100,7 +100,7 @@ class Process:
         if self in started:
             started.remove(self)
 
-    def wait_exit(self, timeout=30):
+    def wait_exit(self, timeout=60):
         try:
             return self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -128,22 +128,25 @@ class Process:
         return self._read(self._log_start)
 
     def _read(self, start):
-        with open(self.log, "rb") as f:
-            f.seek(start)
-            return f.read().decode(errors="replace")
+        try:
+            with open(self.log, "rb") as f:
+                f.seek(start)
+                return f.read().decode(errors="replace")
+        except FileNotFoundError:  # the test's folder was removed
+            return ""
 
     def tail(self, characters=4000):
         return _tail(self.output(), characters)
 
     def mark(self):
         """From here on everything is news."""
-        self._news_start = self.log.stat().st_size
+        self._news_start = self.log.stat().st_size if self.log.exists() else 0
 
     def news(self, characters=4000):
         """The end of what came since mark()."""
         return _tail(self._read(self._news_start), characters)
 
-    def wait_log(self, pattern, timeout=30):
+    def wait_log(self, pattern, timeout=60):
         """Waits for output that the regular expression matches, and returns the match."""
         return self.wait_for(
             lambda: re.search(pattern, self.output(), re.M), timeout, f"/{pattern}/ in its output"
@@ -179,7 +182,7 @@ def start_tenantry(*args, log, name=None, env=None, cwd=None):
     )
 
 
-def run_tenantry(*args, timeout=60, check=True, env=None, cwd=None, input=None):
+def run_tenantry(*args, timeout=120, check=True, env=None, cwd=None, input=None):
     """Runs `tenantry args...` to its end: a CompletedProcess with text. check: exit status 0."""
     argv = [tenantry_bin(), *map(str, args)]
     pipe = subprocess.PIPE

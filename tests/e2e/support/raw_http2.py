@@ -105,7 +105,7 @@ def tls(port, ca, protocols=("h2",), timeout=20, version=None, receive_buffer=No
     raw = socket.socket()
     if receive_buffer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    raw.settimeout(20)
+    raw.settimeout(60)
     raw.connect(("127.0.0.1", port))
     sock = context.wrap_socket(raw, server_hostname="localhost")
     sock.settimeout(timeout)

@@ -3,7 +3,9 @@
 import json
 import re
 import sqlite3
+import urllib.error
 import urllib.request
+import weakref
 from pathlib import Path
 
 from .ports import free_ports
@@ -31,12 +33,15 @@ class System:
     """Makes the folder at once; `up()` starts it. `extra` is config text per group, e.g.
     {"consumer": 'batch_age = "100ms";'}. Without brokers it runs its own Kafka."""
 
+    made = weakref.WeakSet()  # a failed test shows what they counted
+
     def __init__(self, folder, brokers=None, tenants=("acme", "beta"), extra=None, env=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.admin_port = free_ports(2)
         self.env = dict(env or {})
         self.process = None
+        System.made.add(self)
         self.starts = 0
         self.keys = {}
         self.conf = self.folder / "tenantry.conf"
@@ -61,7 +66,7 @@ class System:
 
     # -- commands
 
-    def cli(self, *args, check=True, timeout=60, env=None):
+    def cli(self, *args, check=True, timeout=120, env=None):
         return run_tenantry("--config", self.conf, *args, check=check, timeout=timeout, env=env)
 
     def add_tenant(self, tenant, *args):
@@ -85,7 +90,7 @@ class System:
             self.wait_ready()
         return self.process
 
-    def wait_ready(self, timeout=60):
+    def wait_ready(self, timeout=180):
         def ready():
             if not self.process.alive:
                 raise RuntimeError(f"tenantry up ended: {self.process.tail()}")
@@ -93,11 +98,11 @@ class System:
 
         until(ready, timeout, "readiness of tenantry up")
 
-    def down(self, timeout=60):
+    def down(self, timeout=120):
         if self.process and self.process.alive:
             return self.process.terminate(timeout)
 
-    def end(self, timeout=60):
+    def end(self, timeout=120):
         """Ends it, and checks that no process of it ended out of order or had a sanitizer complain."""
         code = self.process.terminate(timeout)
         said = self.process.output()
@@ -114,6 +119,12 @@ class System:
             return e.code, e.read().decode()
         except OSError:
             return 0, ""
+
+    def counters(self):
+        """The metrics that are not 0, without histograms and help."""
+        lines = self.http("/metrics")[1].splitlines()
+        return "\n".join(line for line in lines if not line.startswith("#")
+                         and not line.endswith(" 0") and "_bucket{" not in line)[:8000]
 
     def child(self, text):
         """The pid of the child of `up` whose command line contains the text, None without one."""

@@ -130,7 +130,7 @@ def tls_context(ca, alpn=("http/1.1",)):
     return context
 
 
-def connect(system, alpn, timeout=20):
+def connect(system, alpn, timeout=60):
     """A TLS socket, its certificate verified."""
     raw = socket.create_connection(("127.0.0.1", system.port), timeout)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -144,7 +144,7 @@ def connect(system, alpn, timeout=20):
 class Http1:
     """One connection. Verifies the certificate; alpn=() offers none."""
 
-    def __init__(self, system, alpn=("http/1.1",), timeout=20):
+    def __init__(self, system, alpn=("http/1.1",), timeout=60):
         self.sock = connect(system, alpn, timeout)
         self._in = b""
 
@@ -181,7 +181,7 @@ class Http1:
         answer.body, self._in = self._in[:length], self._in[length:]
         return answer
 
-    def closed(self, timeout=20):
+    def closed(self, timeout=60):
         """Waits for the end of the connection; False when more bytes came."""
         self.sock.settimeout(timeout)
         try:
@@ -198,7 +198,7 @@ class Http1:
         except TimeoutError:
             return not self._in
         finally:
-            self.sock.settimeout(20)
+            self.sock.settimeout(60)
 
     def _more(self):
         data = self.sock.recv(65536)
@@ -230,7 +230,7 @@ def http1(system, method="POST", path="/v1/logs", body=b"", headers=None):
 class Http2:
     """One connection, several requests on it. Takes any header, also wrong ones."""
 
-    def __init__(self, system, timeout=20):
+    def __init__(self, system, timeout=60):
         self.sock = connect(system, ("h2",), timeout)
         assert self.sock.selected_alpn_protocol() == "h2"
         self.authority = f"localhost:{system.port}"
@@ -335,7 +335,7 @@ def http2(system, method="POST", path="/v1/logs", body=b"", headers=None):
 def curl(system, path, body, headers):
     """An OTLP/HTTP request by curl over HTTP/2: status and body."""
     argv = [
-        "curl", "--silent", "--show-error", "--http2", "--noproxy", "*", "--max-time", "20",
+        "curl", "--silent", "--show-error", "--http2", "--noproxy", "*", "--max-time", "60",
         "--cacert", system.ca, "--resolve", f"localhost:{system.port}:127.0.0.1",
         "--write-out", "%{stderr}%{http_version} %{http_code} %{content_type}",
         "--data-binary", "@-", f"{system.endpoint}{path}",
@@ -375,7 +375,7 @@ class Channel:
     def __exit__(self, *_):
         self._channel.close()
 
-    def start(self, signal_or_path, message=b"", metadata=None, timeout=20):
+    def start(self, signal_or_path, message=b"", metadata=None, timeout=60):
         """A call under way, for finished()."""
         path = GRPC_PATHS.get(signal_or_path, signal_or_path)
         call = self._channel.unary_unary(path, lambda m: m, lambda m: m)
@@ -393,7 +393,7 @@ def finished(call):
     return GrpcAnswer(call.code().value[0], call.details() or "", binary, body)
 
 
-def grpc_call(system, signal_or_path, message=b"", metadata=None, compression="none", timeout=20):
+def grpc_call(system, signal_or_path, message=b"", metadata=None, compression="none", timeout=60):
     """One call on a channel of its own."""
     with Channel(system, compression) as channel:
         return channel.call(signal_or_path, message, metadata, timeout)
