@@ -64,19 +64,24 @@ def listed(system, key):
     return next(row for row in rows if row["id"] == keys.key_id(key))
 
 
+def uses(answers):
+    """A 503 is a use, too: Kafka may need its time. A 401 is from before the key was known."""
+    return sum(status != 401 for status in answers)
+
+
 def test_the_list_tells_what_a_key_is_used_for(system):
     key = system.issue_key("acme", "--label", "counted", "--signals", "traces,logs")
     row = listed(system, key)
     assert (row["last_used"], row["uses_logs"], row["label"]) == (None, 0, "counted")
-    before = int(time.time())
+    before, told = int(time.time()), []
     for _ in range(3):
-        until(lambda: push(system, bearer(key)) == 200, 20, "the new key")
+        until(lambda: told.append(push(system, bearer(key))) or told[-1] == 200, 20, "the new key")
     assert push(system, bearer(key), "/v1/metrics") == 403
     assert push(system, bearer(key), "/v1/traces") == 400  # a use; what is wrong is the body
     until(lambda: listed(system, key)["uses_metrics"] == 1 and listed(system, key)["uses_traces"] == 1,
           30, "the uses told")
     row = listed(system, key)
-    assert row["uses_logs"] == 3 and row["last_used"] >= before
+    assert row["uses_logs"] == uses(told) >= 3 and row["last_used"] >= before
     text = system.cli("key", "list", "acme").stdout
     assert "LAST USED" in text and "counted" in text and key not in text
 
@@ -112,13 +117,13 @@ def test_limits_of_a_key(system):
 
 
 def test_counts_survive_the_router(system):
-    key = system.issue_key("acme")
-    until(lambda: push(system, bearer(key)) == 200, 20, "the new key")
+    key, told = system.issue_key("acme"), []
+    until(lambda: told.append(push(system, bearer(key))) or told[-1] == 200, 20, "the new key")
     system.down()  # in order: nothing is lost
-    assert listed(system, key)["uses_logs"] == 1
+    assert listed(system, key)["uses_logs"] == uses(told)
     system.up()
-    until(lambda: push(system, bearer(key)) == 200, 30, "the router")
-    until(lambda: listed(system, key)["uses_logs"] == 2, 30, "a count that goes on")
+    until(lambda: told.append(push(system, bearer(key))) or told[-1] == 200, 30, "the router")
+    until(lambda: listed(system, key)["uses_logs"] == uses(told), 30, "a count that goes on")
 
 
 def test_rotation(system):
