@@ -70,17 +70,36 @@ static uint64_t number(yajl_val object, const char *name)
     return n > 0 ? (uint64_t)n : 0;
 }
 
-static void add_refusal(struct router_counts *c, const char *reason, yajl_val counts)
+/* The row of this reason; NULL when there are too many: the sums have it. */
+static struct router_refusal *row_of(struct router_refusal *rows, size_t *n, const char *reason)
 {
     size_t i = 0;
-    while (i < c->n && strcmp(c->refusals[i].reason, reason) != 0)
+    while (i < *n && strcmp(rows[i].reason, reason) != 0)
         i++;
     if (i == ROUTER_MOST_REASONS)
-        return; /* the sums have it */
-    if (i == c->n)
-        c->refusals[c->n++] = (struct router_refusal){.reason = reason};
-    c->refusals[i].requests += number(counts, "requests");
-    c->refusals[i].items += number(counts, "items");
+        return NULL;
+    if (i == *n)
+        rows[(*n)++] = (struct router_refusal){.reason = reason};
+    return &rows[i];
+}
+
+static void add_refusal(struct router_counts *c, const char *reason, yajl_val counts)
+{
+    struct router_refusal *row = row_of(c->refusals, &c->n, reason);
+    if (row == NULL)
+        return;
+    row->requests += number(counts, "requests");
+    row->items += number(counts, "items");
+}
+
+static void add_dry_run(struct router_counts *c, yajl_val counts)
+{
+    for (size_t i = 0; YAJL_IS_OBJECT(counts) && i < counts->u.object.len; i++) {
+        const char *reason = counts->u.object.keys[i];
+        struct router_refusal *row = row_of(c->dry_run, &c->n_dry_run, reason);
+        if (row != NULL)
+            row->requests += number(counts, reason);
+    }
 }
 
 static void add_signal(struct router_counts *c, yajl_val signal)
@@ -95,6 +114,7 @@ static void add_signal(struct router_counts *c, yajl_val signal)
         c->refused_items += number(counts, "items");
         add_refusal(c, refused->u.object.keys[i], counts);
     }
+    add_dry_run(c, json_tree_member(signal, "dry_run"));
 }
 
 void router_api_counts(yajl_val tenant, struct router_counts *ret)

@@ -21,6 +21,8 @@ struct router_counts {
     uint64_t accepted_requests, accepted_items, refused_requests, refused_items;
     struct router_refusal refusals[ROUTER_MOST_REASONS];
     size_t n;
+    struct router_refusal dry_run[ROUTER_MOST_REASONS]; /* would have been refused; requests only */
+    size_t n_dry_run;
 };
 void router_api_counts(yajl_val tenant, struct router_counts *ret);
 

@@ -77,16 +77,16 @@ static void tenant_row(struct listing *l, const struct status_tenant *s)
     number_cell(l, s->process != NULL, s->process ? s->process->restarts : 0);
 }
 
-static void refusals(const struct status_tenant *s, struct buf *out)
+static void reasons(const char *id, const char *what, const struct router_refusal *rows, size_t n,
+                    struct buf *out)
 {
     char text[OPS_TEXT_SIZE];
-    if (s->router.n == 0)
+    if (n == 0)
         return;
-    buf_printf(out, "%s: refused requests:", s->t->id);
-    for (size_t i = 0; i < s->router.n; i++)
-        buf_printf(out, "%s %s %s", i ? "," : "",
-                   ops_number(s->router.refusals[i].requests, false, text),
-                   s->router.refusals[i].reason);
+    buf_printf(out, "%s: %s:", id, what);
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s %s %s", i ? "," : "", ops_number(rows[i].requests, false, text),
+                   rows[i].reason);
     buf_append_str(out, "\n");
 }
 
@@ -111,7 +111,9 @@ static void notes(const struct status_tenant *s, struct buf *out)
     each_worker(s, out);
     if (s->workers.n <= 1 && status_reason(s, text, sizeof(text))[0] != 0)
         buf_printf(out, "%s: consumer %s: %s\n", s->t->id, status_state(s), text);
-    refusals(s, out);
+    reasons(s->t->id, "refused requests", s->router.refusals, s->router.n, out);
+    reasons(s->t->id, "requests that its limits would have refused (dry_run)", s->router.dry_run,
+            s->router.n_dry_run, out);
     if (!s->measured)
         buf_printf(out, "%s: the lag is not known: %s\n", s->t->id, s->kafka_problem.text);
     if (!s->read)
@@ -219,6 +221,10 @@ static void json_router(struct buf *out, const struct status_tenant *s)
         buf_printf(out, ":{\"requests\":%" PRIu64 ",\"items\":%" PRIu64 "}",
                    s->router.refusals[i].requests, s->router.refusals[i].items);
     }
+    buf_append_str(out, "},\"dry_run\":{");
+    for (size_t i = 0; i < s->router.n_dry_run; i++)
+        buf_printf(out, "%s\"%s\":%" PRIu64, i ? "," : "", s->router.dry_run[i].reason,
+                   s->router.dry_run[i].requests);
     buf_append_str(out, "}");
 }
 

@@ -68,6 +68,8 @@ void admission_release(struct request *req)
 {
     loop_timer_clear(req->loop, &req->timer);
     release_body(req);
+    if (!req->stored)
+        return_quota(req);
     snapshot_release(req->snapshot);
     req->snapshot = NULL;
     req->tenant = NULL;
@@ -105,6 +107,9 @@ void answer_accepted(struct request *req)
 {
     const struct rejection *lost = req->rejection;
     struct answer a = {.outcome = OUTCOME_ACCEPTED};
+    const uint64_t today = day_of(req->received_ns);
+    day_count_take(&req->tenant->runtime->items[req->signal], req->items, 0, today);
+    day_count_take(&req->tenant->runtime->requests[req->signal], 1, 0, today);
     if (lost != NULL) {
         a.rejected = lost->items.rejected;
         a.message = lost->text;

@@ -64,6 +64,7 @@ static void on_report(struct loop_message *m)
     struct tenant_runtime *rt = req->tenant->runtime;
     bool confirmed = d->error == RD_KAFKA_RESP_ERR_NO_ERROR;
     bool told_success = confirmed && !req->answered && !req->gone;
+    req->stored = confirmed || d->possibly_persisted;
     req->produced = false;
     release_body(req);
     if (confirmed)

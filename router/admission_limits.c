@@ -4,6 +4,7 @@
 #include "router/admission_steps.h"
 
 #include "base/clock.h"
+#include "router/metrics.h"
 #include "tenancy/key_runtime.h"
 
 #include <xxhash.h>
@@ -44,6 +45,11 @@ static int holders_of(const struct request *req, struct holder ret[MAX_HOLDERS])
 
 /* --- what is wanted ------------------------------------------------------------------------ */
 
+static const char *scope_name(int scope)
+{
+    return scope == SIGNAL_COUNT ? "all signals" : signal_info[scope].name;
+}
+
 static const char *unit_of(enum outcome outcome)
 {
     return outcome == OUTCOME_OVER_BYTES   ? "bytes"
@@ -58,7 +64,7 @@ static void claim(struct claims *c, const struct holder *h, int scope, enum outc
     struct tenant_limit_states *s = &h->states[scope];
     struct claim *to = &c->at[c->n++];
     *to = (struct claim){.n = n, .outcome = outcome, .holder = h->name};
-    to->scope = scope == SIGNAL_COUNT ? "all signals" : signal_info[scope].name;
+    to->scope = scope_name(scope);
     to->limit = outcome == OUTCOME_OVER_BYTES   ? &l->bytes
                 : outcome == OUTCOME_OVER_ITEMS ? &l->items
                                                 : &l->requests;
@@ -178,23 +184,128 @@ static bool has_limits(const struct claims *claims)
     return false;
 }
 
+/* --- the day's quota ----------------------------------------------------------------------- */
+
+/* "the tenant's daily quota is spent (500GB for all signals): 499999999000 bytes were used since
+ * 00:00 UTC and the request needs 60000; come back at 00:00 UTC, in 5025 s" */
+static bool refuse_quota(const struct request *req, const struct holder *h, int scope, uint64_t n,
+                         struct refusal *why)
+{
+    char quota[64];
+    uint64_t wait_ns = ns_until_next_day(req->received_ns);
+    option_format_number(OPT_SIZE, h->limits[scope].daily, quota, sizeof(quota));
+    refuse_text(
+        why, OUTCOME_OVER_QUOTA,
+        "the %s's daily quota is spent (%s for %s): %llu bytes were used since 00:00 UTC "
+        "and the request needs %llu; come back at 00:00 UTC, in %llu s",
+        h->name, quota, scope_name(scope),
+        (unsigned long long)day_count_read(&h->states[scope].today, day_of(req->received_ns)),
+        (unsigned long long)n, (unsigned long long)((wait_ns + NS_PER_S - 1) / NS_PER_S));
+    why->retry_delay_ns = wait_ns;
+    return false;
+}
+
+/* Before the body: when nothing is left, nothing needs to be read. */
+static bool quota_left(struct request *req, struct refusal *why)
+{
+    struct holder holders[MAX_HOLDERS];
+    const int n_holders = holders_of(req, holders), scopes[] = {SIGNAL_COUNT, (int)req->signal};
+    for (int i = 0; i < n_holders; i++) {
+        for (int k = 0; k < 2; k++) {
+            const struct holder *h = &holders[i];
+            uint64_t most = h->limits[scopes[k]].daily;
+            uint64_t day = day_of(req->received_ns);
+            if (most != 0 && day_count_read(&h->states[scopes[k]].today, day) >= most)
+                return refuse_quota(req, h, scopes[k], 1, why);
+        }
+    }
+    return true;
+}
+
+/* Counts the request's bytes for the day, at all holders or at none. `enforce`: only if they fit.
+ */
+static bool take_quota(struct request *req, bool enforce, struct refusal *why)
+{
+    struct holder holders[MAX_HOLDERS];
+    const int n_holders = holders_of(req, holders), scopes[] = {SIGNAL_COUNT, (int)req->signal};
+    const uint64_t n = req->body.len, day = day_of(req->received_ns);
+    for (int i = 0; i < 2 * n_holders; i++) {
+        const struct holder *h = &holders[i / 2];
+        int scope = scopes[i % 2];
+        if (day_count_take(&h->states[scope].today, n, enforce ? h->limits[scope].daily : 0, day))
+            continue;
+        for (int k = 0; k < i; k++)
+            day_count_give_back(&holders[k / 2].states[scopes[k % 2]].today, n, day);
+        return refuse_quota(req, h, scope, n, why);
+    }
+    req->quota_bytes = n;
+    req->quota_day = day;
+    return true;
+}
+
+void return_quota(struct request *req)
+{
+    struct holder holders[MAX_HOLDERS];
+    if (req->quota_bytes == 0)
+        return;
+    const int n_holders = holders_of(req, holders), scopes[] = {SIGNAL_COUNT, (int)req->signal};
+    for (int i = 0; i < 2 * n_holders; i++)
+        day_count_give_back(&holders[i / 2].states[scopes[i % 2]].today, req->quota_bytes,
+                            req->quota_day);
+    req->quota_bytes = 0;
+}
+
+/* --- the steps ----------------------------------------------------------------------------- */
+
+/* A refusal, unless it is to be counted only. One request is counted once. */
+static bool refuse_or_count(struct request *req, const struct refusal *why)
+{
+    if (!req->tenant->conf->limits.dry_run)
+        return false;
+    req->would_be_refused = true;
+    req->not_before_ns = 0;
+    router_count_dry_run(req->loop->router->metrics, req->tenant->runtime, req->signal,
+                         why->outcome);
+    return true;
+}
+
+static bool take_rates(struct request *req, struct claims *claims, struct refusal *why)
+{
+    const bool dry_run = req->tenant->conf->limits.dry_run;
+    const struct limit_caller nobody = {0, false};
+    if (dry_run)
+        claims->who = nobody; /* is told nothing, so does not stand in line */
+    if (!take(req, claims, why))
+        return refuse_or_count(req, why);
+    if (dry_run)
+        req->not_before_ns = 0;
+    return true;
+}
+
 bool limit_requests(struct request *req, struct refusal *why)
 {
     struct claims claims = {.n = 0};
+    if (!quota_left(req, why))
+        return refuse_or_count(req, why);
     claim_all(&claims, req, OUTCOME_OVER_REQUESTS, 1);
     if (!has_limits(&claims))
         return true;
     claims.who = caller_by_connection(req);
-    return take(req, &claims, why);
+    return take_rates(req, &claims, why);
 }
 
 bool limit_payload(struct request *req, struct refusal *why)
 {
     struct claims claims = {.n = 0};
+    struct refusal unused;
+    if (req->would_be_refused)
+        return take_quota(req, false, &unused);
+    if (!take_quota(req, true, why))
+        return refuse_or_count(req, why) && take_quota(req, false, &unused);
     claim_all(&claims, req, OUTCOME_OVER_BYTES, req->body.len);
     claim_all(&claims, req, OUTCOME_OVER_ITEMS, req->items);
     if (!has_limits(&claims))
         return true;
     claims.who = caller_by_body(req);
-    return take(req, &claims, why);
+    return take_rates(req, &claims, why);
 }

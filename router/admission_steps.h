@@ -52,7 +52,9 @@ bool grpc_timeout(struct slice text, uint64_t *ret_ns);
 /* --- admission_limits.c --- */
 
 step_fn limit_requests; /* one more against the requests per second */
-step_fn limit_payload;  /* bytes and items per second */
+step_fn limit_payload;  /* bytes and items per second, bytes of the day */
+/* The daily quotas get back what did not become a record. */
+void return_quota(struct request *req);
 
 /* --- admission_body.c --- */
 

@@ -70,6 +70,7 @@ struct tenant_metrics {
     series_slot plain[SIGNAL_COUNT + 1][TENANT_METRIC_COUNT];
     series_slot outcomes[SIGNAL_COUNT + 1][OUTCOME_COUNT][COUNTED_COUNT];
     series_slot rejected[SIGNAL_COUNT][DEFECT_COUNT];
+    series_slot dry_run[SIGNAL_COUNT][OUTCOME_COUNT];
 };
 
 struct router_metrics {
@@ -196,6 +197,19 @@ void router_count_rejected(struct router_metrics *m, struct tenant_runtime *rt, 
                        by_defect[i]);
 }
 
+void router_count_dry_run(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
+                          enum outcome outcome)
+{
+    static const struct metric row = {
+        "tenantry_limits_dry_run_total",
+        METRIC_COUNTER,
+        "Requests that a limit would have refused, were it not for limits.dry_run.",
+        {"tenant", "signal", "outcome", NULL}};
+    struct tenant_metrics *t = metrics_of(m, rt);
+    metric_add(
+        series_of(&t->dry_run[signal][outcome], &row, t, signal, outcome_info[outcome].reason), 1);
+}
+
 void router_observe_ack(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
                         uint64_t ns)
 {
@@ -260,9 +274,18 @@ void router_metrics_sample(struct router *r, const struct snapshot *s)
         METRIC_GAUGE,
         "Bytes of a tenant's requests under way, against limits.in_flight.",
         {"tenant", NULL}};
-    for (size_t i = 0; i < s->n_tenants; i++)
+    static const struct metric today = {"tenantry_today_bytes",
+                                        METRIC_GAUGE,
+                                        "Bytes of a tenant since 00:00 UTC, against limits.daily.",
+                                        {"tenant", NULL}};
+    const uint64_t day = day_of(clock_wall_ns());
+    for (size_t i = 0; i < s->n_tenants; i++) {
+        struct tenant_runtime *rt = s->tenants[i].runtime;
         metric_set(metric_series(&in_flight, &s->tenants[i].id),
-                   (double)atomic_load(&s->tenants[i].runtime->in_flight));
+                   (double)atomic_load(&rt->in_flight));
+        metric_set(metric_series(&today, &s->tenants[i].id),
+                   (double)day_count_read(&rt->limits[SIGNAL_COUNT].today, day));
+    }
 }
 
 static uint64_t read_slot(series_slot *slot)
@@ -298,6 +321,15 @@ static void write_signal(struct tenant_metrics *t, int signal, struct buf *out)
             continue;
         buf_printf(out, "%s\"%s\":", comma, outcome_info[o].reason);
         write_counts(t->outcomes[signal][o], out);
+        comma = ",";
+    }
+    buf_append_str(out, "},\"dry_run\":{");
+    comma = "";
+    for (int o = 0; signal < SIGNAL_COUNT && o < OUTCOME_COUNT; o++) {
+        if (atomic_load(&t->dry_run[signal][o]) == NULL)
+            continue;
+        buf_printf(out, "%s\"%s\":%llu", comma, outcome_info[o].reason,
+                   (unsigned long long)read_slot(&t->dry_run[signal][o]));
         comma = ",";
     }
     buf_printf(out, "},\"possible_duplicates\":%llu,\"waited\":%llu}",

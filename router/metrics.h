@@ -32,6 +32,9 @@ void router_count_waited(struct router_metrics *m, struct tenant_runtime *rt, en
 /* Items were left out of an accepted request, by what is wrong with them. */
 void router_count_rejected(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
                            const uint64_t by_defect[DEFECT_COUNT]);
+/* limits.dry_run: this request would have been refused. */
+void router_count_dry_run(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
+                          enum outcome outcome);
 /* A key was refused, for this reason. */
 void router_count_auth(enum auth_verdict verdict);
 /* A delivery report came `ns` after its record was handed over. */

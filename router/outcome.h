@@ -53,6 +53,7 @@
         "the tenant's limit of bytes per second is reached")                                       \
     ROW(OVER_ITEMS, "over_items", 429, 14, true,                                                   \
         "the tenant's limit of items per second is reached")                                       \
+    ROW(OVER_QUOTA, "over_quota", 429, 14, true, "the tenant's daily quota is spent")              \
     ROW(OVER_IN_FLIGHT, "over_in_flight", 429, 14, true,                                           \
         "too many bytes of this tenant are under way")                                             \
     ROW(OVERLOADED, "overloaded", 503, 14, true, "the server holds as much as it may, try again")  \

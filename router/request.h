@@ -86,8 +86,11 @@ struct request {
     uint64_t bytes,
         items;          /* of the payload: as received, at last as protobuf; scanned, then kept */
     uint64_t bad_items; /* as the scan found */
-    struct rejection *rejection; /* in the arena; NULL: no item was rejected */
-    struct loop_timer timer;     /* deadline or not_before */
+    uint64_t quota_bytes, quota_day; /* counted against the daily quotas */
+    bool stored;                     /* and to stay so: Kafka has it, or may have it */
+    bool would_be_refused;           /* limits.dry_run: counted */
+    struct rejection *rejection;     /* in the arena; NULL: no item was rejected */
+    struct loop_timer timer;         /* deadline or not_before */
 };
 
 /* With one reference, the transport's. The body's ceiling is router.max_body. NULL: no memory. */

@@ -6,6 +6,7 @@
 #include "router/front.h"
 #include "router/key_usage.h"
 #include "router/metrics.h"
+#include "router/quota_keeper.h"
 #include "router/tls.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@ struct run {
     struct identity identity;
     struct router_admin *admin;
     struct key_usage_log *usage;
+    struct quota_keeper *quotas;
     int ports[MAX_LISTENERS];
     size_t n_ports;
 };
@@ -155,6 +157,7 @@ static int start_serving(struct run *x, struct snapshot *s, const char *brokers,
         return -EINVAL;
     warm_topics(r, s);
     x->usage = key_usage_start(r->tenancy);
+    x->quotas = quota_keeper_start(s->conf->state);
     int rc = front_start(r, s, x->identity.ssl_ctx, x->ports, MAX_LISTENERS, err);
     if (rc < 0)
         return rc;
@@ -254,6 +257,7 @@ static void stop(struct run *x)
     producers_free(r->producers);
     front_stop(r);
     key_usage_stop(x->usage);
+    quota_keeper_stop(x->quotas);
     router_metrics_free(r->metrics);
     SSL_CTX_free(x->identity.ssl_ctx);
     tls_tickets_free(x->identity.tickets);

@@ -249,7 +249,10 @@ const struct option_group conf_options = {"tenantry.conf", "The file of the whol
                     "Spans, data points and log records per second, two seconds of them at "       \
                     "once. 0 = unlimited."),                                                       \
         OPTION_RATE(s, at requests, "requests", "0", NULL, OPT_MAX, OPT_RELOAD,                    \
-                    "Requests per second, two seconds of them at once. 0 = unlimited.")
+                    "Requests per second, two seconds of them at once. 0 = unlimited."),           \
+        OPTION_SIZE(s, at daily, "daily", "0", NULL, "281TB", OPT_RELOAD,                          \
+                    "Bytes after decompression from 00:00 to 24:00 UTC; then the rest of the day " \
+                    "is refused. 0 = unlimited.")
 
 static const struct option rate_rows[] = {RATE_ROWS(struct rate_conf, ), OPTION_END};
 static const struct option_group signal_limit_options[SIGNAL_COUNT] = {
@@ -265,6 +268,9 @@ static const struct option limits_rows[] = {
                 "Bytes on their way to Kafka at once; beyond, senders are told to come back."),
     OPTION_DURATION(struct limits_conf, wait, "wait", "500ms", "0s", "1m", OPT_RELOAD,
                     "How long a request over a limit may wait before it is refused."),
+    OPTION_BOOL(struct limits_conf, dry_run, "dry_run", "false", OPT_RELOAD,
+                "Refuse and slow nothing because of rates and quotas, but count what would have "
+                "been refused. in_flight, which protects the router, holds all the same."),
 #define ROW(id, name, ...)                                                                         \
     {name,                                                                                         \
      OPT_GROUP,                                                                                    \

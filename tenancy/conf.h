@@ -127,12 +127,14 @@ struct rate_conf {
     uint64_t burst;    /* bytes; 0 = 2 s of the rate, at least the largest request */
     uint64_t items;    /* items/s; burst 2 s */
     uint64_t requests; /* requests/s; burst 2 s */
+    uint64_t daily;    /* bytes from 00:00 to 24:00 UTC */
 };
 struct limits_conf {
     struct rate_conf all;
     struct rate_conf signal[SIGNAL_COUNT]; /* groups traces, metrics, logs */
     uint64_t in_flight;                    /* bytes outstanding towards Kafka */
     uint64_t wait; /* ns a request may wait for its bucket before it is refused */
+    bool dry_run;  /* count what rates and quota would refuse, refuse nothing */
 };
 
 struct topics_conf {

@@ -36,6 +36,7 @@ struct tenant_limits limits_of(const struct rate_conf *r, const struct conf *c)
         .bytes = {rate, burst_of(r, rate, c)},
         .items = {items, seconds_of(items)},
         .requests = {requests, seconds_of(requests)},
+        .daily = share(r->daily, n),
     };
 }
 

@@ -42,3 +42,12 @@ struct tenant_runtime *tenant_runtime(const char *id)
     pthread_mutex_unlock(&lock);
     return n ? &n->runtime : NULL;
 }
+
+void tenant_runtime_each(void (*see)(struct tenant_runtime *rt, void *arg), void *arg)
+{
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct node *n = buckets[i]; n != NULL; n = n->next)
+            see(&n->runtime, arg);
+    pthread_mutex_unlock(&lock);
+}

@@ -12,6 +12,7 @@
 
 #include "base/metrics.h"
 #include "tenancy/conf.h"
+#include "tenancy/day_count.h"
 #include "tenancy/key.h"
 #include "tenancy/limit.h"
 
@@ -20,15 +21,18 @@ enum { LIMIT_SCOPE_COUNT = SIGNAL_COUNT + 1 };
 
 struct tenant_limits {
     struct limit bytes, items, requests;
+    uint64_t daily; /* bytes; 0 = unlimited */
 };
 struct tenant_limit_states {
     struct limit_state bytes, items, requests;
+    struct day_count today; /* bytes that Kafka has, or may have, and those on their way there */
 };
 
 struct tenant_metrics;
 struct tenant_runtime {
     char *id;
     struct tenant_limit_states limits[LIMIT_SCOPE_COUNT];
+    struct day_count items[SIGNAL_COUNT], requests[SIGNAL_COUNT]; /* accepted today */
     _Atomic uint64_t in_flight;               /* bytes from admission to delivery report */
     _Atomic(struct tenant_metrics *) metrics; /* router/metrics.c makes and frees it */
 };

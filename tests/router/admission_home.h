@@ -183,9 +183,10 @@ static inline void home_close(struct home *h)
     assert_null(fake.timer);
     struct tenant_runtime *rt = runtime_of(h, "acme"); /* outlives this home */
     for (int i = 0; i < LIMIT_SCOPE_COUNT; i++) {
-        limit_reset(&rt->limits[i].bytes);
-        limit_reset(&rt->limits[i].items);
-        limit_reset(&rt->limits[i].requests);
+        limit_release(&rt->limits[i].bytes);
+        limit_release(&rt->limits[i].items);
+        limit_release(&rt->limits[i].requests);
+        atomic_store(&rt->limits[i].today.packed, 0);
     }
     router_metrics_free(h->router.metrics);
     decompressor_release(&h->loop.decompressor);

@@ -315,6 +315,128 @@ static void test_wait_is_shorter_than_the_deadline(void **state)
     home_close(h);
 }
 
+/* --- the day's quota ------------------------------------------------------------------------ */
+
+static uint64_t used_today(struct home *h, int scope)
+{
+    return day_count_read(&runtime_of(h, "acme")->limits[scope].today, day_of(clock_wall_ns()));
+}
+
+/* It counts what Kafka has or may have, in bytes of protobuf; what fails is given back. */
+static void test_quota_counts_what_is_stored(void **state)
+{
+    (void)state;
+    static const struct {
+        rd_kafka_resp_err_t error;
+        bool possibly, counted;
+    } rows[] = {
+        {RD_KAFKA_RESP_ERR_NO_ERROR, false, true},
+        {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, true, true},
+        {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, false, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct home *h = home_open("daily = \"100KB\";", "");
+        struct request *req = run_logs(h, 3, 1000);
+        uint64_t n = req->body.len;
+        assert_true(n > 3000 && used_today(h, SIGNAL_COUNT) == n);
+        report(rows[i].error, rows[i].possibly);
+        request_unref(req);
+        uint64_t left = rows[i].counted ? n : 0;
+        if (used_today(h, SIGNAL_COUNT) != left || used_today(h, SIGNAL_LOGS) != left ||
+            used_today(h, SIGNAL_TRACES) != 0)
+            fail_msg("row %zu: %llu of %llu", i, (unsigned long long)used_today(h, SIGNAL_COUNT),
+                     (unsigned long long)n);
+        home_close(h);
+    }
+}
+
+/* What does not fit is refused until midnight, smaller requests still pass; at the end nothing is
+ * even read. */
+static void test_quota_spent(void **state)
+{
+    (void)state;
+    static const char *const limits[] = {"daily = \"10KB\";", "logs = { daily = \"10KB\"; };"};
+    for (size_t i = 0; i < 2; i++) {
+        struct home *h = home_open(limits[i], "");
+        struct request *req = run_logs(h, 1, 9000);
+        report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+        request_unref(req);
+        req = run_logs(h, 1, 2000);
+        assert_int_equal(fake.outcome, OUTCOME_OVER_QUOTA);
+        assert_non_null(
+            strstr(fake.message, i ? "the tenant's daily quota is spent (10KB for logs): "
+                                   : "(10KB for all signals): "));
+        assert_non_null(
+            strstr(fake.message, "bytes were used since 00:00 UTC and the request needs "));
+        uint64_t left_ns = ns_until_next_day(clock_wall_ns());
+        assert_true(fake.retry_delay_ns + 60 * NS_PER_S > left_ns &&
+                    fake.retry_delay_ns < left_ns + 60 * NS_PER_S);
+        request_unref(req);
+        req = run_logs(h, 1, 500);
+        report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+        assert_int_equal(fake.outcome, OUTCOME_ACCEPTED);
+        request_unref(req);
+        day_count_take(&runtime_of(h, "acme")->limits[i ? SIGNAL_LOGS : SIGNAL_COUNT].today, 500, 0,
+                       day_of(clock_wall_ns()));
+        req = make_request(h, REQUEST_HTTP, "/v1/logs", GOOD_HEADERS);
+        assert_int_equal(admission_headers(req), ADMISSION_ANSWERED);
+        assert_int_equal(fake.outcome, OUTCOME_OVER_QUOTA);
+        request_unref(req);
+        home_close(h);
+    }
+}
+
+/* Counted since the program's start. */
+static int would_be_refused(struct home *h, const char *reason)
+{
+    struct buf json = BUF_INIT;
+    char name[64];
+    int n = 0;
+    router_metrics_json(h->router.metrics, runtime_of(h, "acme"), &json);
+    const char *at = strstr(buf_cstr(&json), "\"dry_run\":{");
+    snprintf(name, sizeof(name), "\"%s\":", reason);
+    if (at != NULL && (at = strstr(at, name)) != NULL)
+        n = atoi(at + strlen(name));
+    buf_release(&json);
+    return n;
+}
+
+/* Nothing is refused or slowed, each request that would have been is counted once, by its reason.
+ */
+static void test_dry_run(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *limits, *reason;
+        int would; /* of 10 requests of 10 items, and of those of the rows before */
+    } rows[] = {
+        {"requests = \"1/s\"; wait = \"0s\";", "over_requests", 8},
+        {"items = \"10/s\"; wait = \"0s\";", "over_items", 8},
+        {"items = \"10/s\"; wait = \"1s\";", "over_items", 8 + 7},
+        {"requests = \"1/s\"; items = \"5/s\"; wait = \"0s\";", "over_items", 8 + 7 + 1},
+        {"daily = \"100\";", "over_quota", 10},
+        {"rate = \"1KB/s\";", "over_bytes", 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char limits[128];
+        snprintf(limits, sizeof(limits), "dry_run = true; %s", rows[i].limits);
+        struct home *h = home_open(limits, "");
+        for (int n = 0; n < 10; n++) {
+            fake.record = NULL;
+            struct request *req = run_logs(h, 10, 40);
+            assert_non_null(fake.record); /* at once */
+            report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+            assert_int_equal(fake.outcome, OUTCOME_ACCEPTED);
+            request_unref(req);
+        }
+        assert_true(used_today(h, SIGNAL_COUNT) > 10 * 400);
+        if (would_be_refused(h, rows[i].reason) != rows[i].would)
+            fail_msg("%s: %d %s", rows[i].limits, would_be_refused(h, rows[i].reason),
+                     rows[i].reason);
+        home_close(h);
+    }
+}
+
 /* --- caps ---------------------------------------------------------------------------------- */
 
 /* Measured as received and then decompressed; what others hold counts, one that is alone passes. */
@@ -390,6 +512,9 @@ int main(void)
         cmocka_unit_test(test_refusal_takes_nothing),
         cmocka_unit_test(test_waits_for_its_bucket),
         cmocka_unit_test(test_wait_is_shorter_than_the_deadline),
+        cmocka_unit_test(test_quota_counts_what_is_stored),
+        cmocka_unit_test(test_quota_spent),
+        cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_in_flight),
         cmocka_unit_test(test_global_budget),
         cmocka_unit_test(test_status_json),
