@@ -84,36 +84,9 @@ def test_sdk_to_two_tenants_at_once(system, protocol, compression):
     check(system)
 
 
-def raw_requests(tenant):
-    """What no SDK sends: summaries, all fields set, odd ids and times, several resources in one."""
-    mark = {"of.tenant": tenant, **build.ALL_KINDS}
-    texts = dict(schema="https://example.com/r/9", scope_schema="https://example.com/s/9")
-    metrics = build.metrics_request(
-        build.all_metrics(mark), build.resource(mark), build.scope(attrs=mark, dropped=7), **texts)
-    metrics.MergeFrom(build.metrics_request(
-        [build.sum_("second.resource", [build.number(-1, {"b": 1}), build.number(2.5, {"a": 1})]),
-         build.histogram("bare", [build.metrics.HistogramDataPoint(count=1, time_unix_nano=5)])],
-        build.resource(service=None)))
-    odd = build.log(2.5, {"k": tenant}, observed_time_unix_nano=7, time_unix_nano=0, flags=0x1FF)
-    odd.trace_id = bytes(16)
-    logs = build.logs_request(
-        [odd, build.log(build.ALL_KINDS, mark, event_name="all.kinds", severity_number=24,
-                        trace_id=build.trace_id(), span_id=build.span_id())],
-        build.resource(mark), build.scope(attrs=mark), **texts)
-    span = build.span(
-        f"span of {tenant}", mark, kind=5, trace_state="a=1,b=2", parent_span_id=build.span_id(),
-        status=build.status("Error", "why: ünïcode"),
-        events=[build.event("first", mark, 3), build.event("second", {}, 2**62)],
-        links=[build.link(mark, trace_state="c=3"), build.link()])
-    backwards = build.span("backwards", start_time_unix_nano=10, end_time_unix_nano=5, kind=99)
-    traces = build.traces_request([span, backwards], build.resource(mark), **texts)
-    traces.MergeFrom(build.traces_request([build.span("other")], build.resource({"n": 2}, None)))
-    return {"metrics": metrics, "logs": logs, "traces": traces}
-
-
 def test_all_five_metric_kinds_are_rows_of_their_tables(system):
     """That the comparison below is not one of nothing with nothing."""
-    made = oracle.rows_of(raw_requests("acme").values())
+    made = oracle.rows_of(build.unusual_requests("acme").values())
     kinds = {t for t in made if "metrics" in t}
     assert kinds == {"otel_metrics_gauge", "otel_metrics_sum", "otel_metrics_histogram",
                      "otel_metrics_exponential_histogram", "otel_metrics_summary"}
@@ -124,7 +97,7 @@ def test_built_messages_over_raw_grpc(system, compression):
     """R131, R132, R133: one call per signal, by grpcio, which sends te: trailers (R142)."""
     def work(tenant):
         with Channel(system, compression) as channel:
-            for signal, message in raw_requests(tenant).items():
+            for signal, message in build.unusual_requests(tenant).items():
                 answer = channel.call(signal, message.SerializeToString(), bearer(system.keys[tenant]))
                 assert (answer.code, answer.body, answer.binary) == (0, b"", {})  # R181, R99
                 system.sent[tenant].append(message)
@@ -138,7 +111,7 @@ def test_built_messages_over_raw_grpc(system, compression):
 def test_built_messages_over_raw_http(system, send, compression):
     """R55, R56, R57, R64, R71: every signal; R225, R226, R261: every value comes back from the database."""
     def work(tenant):
-        for signal, message in raw_requests(tenant).items():
+        for signal, message in build.unusual_requests(tenant).items():
             body = message.SerializeToString()
             headers = {"content-type": PROTOBUF, "signoz-ingestion-key": system.keys[tenant]}
             if compression == "gzip":

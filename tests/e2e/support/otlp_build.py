@@ -290,3 +290,27 @@ def bodies(request):
         for scope in resource.scope_logs
         for record in scope.log_records
     ]
+
+
+def unusual_requests(tenant):
+    """By signal, what no SDK sends: summaries, all fields set, odd ids and times, several resources in one."""
+    mark = {"of.tenant": tenant, **ALL_KINDS}
+    texts = dict(schema="https://example.com/r/9", scope_schema="https://example.com/s/9")
+    all_kinds = metrics_request(all_metrics(mark), resource(mark), scope(attrs=mark, dropped=7), **texts)
+    all_kinds.MergeFrom(metrics_request(
+        [sum_("second.resource", [number(-1, {"b": 1}), number(2.5, {"a": 1})]),
+         histogram("bare", [metrics.HistogramDataPoint(count=1, time_unix_nano=5)])],
+        resource(service=None)))
+    odd = log(2.5, {"k": tenant}, observed_time_unix_nano=7, time_unix_nano=0, flags=0x1FF)
+    odd.trace_id = bytes(16)
+    full = log(ALL_KINDS, mark, event_name="all.kinds", severity_number=24, trace_id=trace_id(), span_id=span_id())
+    records = logs_request([odd, full], resource(mark), scope(attrs=mark), **texts)
+    work = span(
+        f"span of {tenant}", mark, kind=5, trace_state="a=1,b=2", parent_span_id=span_id(),
+        status=status("Error", "why: ünïcode"),
+        events=[event("first", mark, 3), event("second", {}, 2**62)],
+        links=[link(mark, trace_state="c=3"), link()])
+    backwards = span("backwards", start_time_unix_nano=10, end_time_unix_nano=5, kind=99)
+    spans = traces_request([work, backwards], resource(mark), **texts)
+    spans.MergeFrom(traces_request([span("other")], resource({"n": 2}, None)))
+    return {"metrics": all_kinds, "logs": records, "traces": spans}

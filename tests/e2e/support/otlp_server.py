@@ -160,7 +160,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
     def do_POST(self):
         owner = self.server_of_test
         signal = self.path.rpartition("/")[2]
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self._body()
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         answer = owner.taken(signal, body, {k.lower(): v for k, v in self.headers.items()})
@@ -178,6 +178,16 @@ class _HttpHandler(BaseHTTPRequestHandler):
             self.send_header("Retry-After", str(answer.delay))
         self.end_headers()
         self.wfile.write(text)
+
+    def _body(self):
+        if self.headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(self.headers["content-length"]))
+        pieces = []
+        while size := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
 
     def log_message(self, *_):
         pass
