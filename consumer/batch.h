@@ -57,6 +57,7 @@ struct batch_record {
         *error_text;                   /* of a refused or dead one; in the batch's arena */
     uint64_t attempts;                 /* counted by the worker */
     bool dlq_confirmed;                /* its dead letter is acknowledged by Kafka */
+    bool dlq_too_large;                /* the DLQ's topic does not take it whole */
     const rd_kafka_message_t *message; /* owned by the batch; values are borrowed by cells */
 };
 

@@ -1,6 +1,7 @@
 #include "consumer/dlq.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "tenancy/kafka_producer.h"
 
 #include <errno.h>
@@ -11,7 +12,10 @@
 #define ACK_TIMEOUT_MS 30000
 #define REASON_TEXT_BYTES                                                                          \
     1024 /* never payload text, and no header may push a record over its limit */
-#define POLL_MS 100
+#define POLL_MS           100
+#define RECORD_ROOM       (64 * 1024) /* of a record beside its value, as topics are made */
+#define CUT_HEADERS_BYTES (64 * 1024) /* that a letter without its value keeps */
+#define LARGEST_REQUEST   (95u << 20) /* brokers close the connection at 100 MiB */
 
 struct dlq {
     rd_kafka_t *rk;
@@ -31,6 +35,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *message, void 
     struct batch_record *r = message->_private;
     d->waiting--;
     rd_kafka_resp_err_t error = kafka_delivery(message).error;
+    r->dlq_too_large |= error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
     if (error)
         d->error = error;
     else
@@ -42,6 +47,7 @@ static int producer_open(struct dlq *d, struct errbuf *err)
     static const struct kafka_setting settings[] = {
         {"message.timeout.ms", "15000", true},
         {"linger.ms", "2", false},
+        {"batch.size", "1000000", true}, /* a larger batch is one record: what is too large is it */
         /* a topic that is missing is told soon, by its name */
         {"topic.metadata.propagation.max.ms", "2000", false},
     };
@@ -119,15 +125,78 @@ static void add_tenant(rd_kafka_headers_t *headers, const struct tenant *t)
         header_text(headers, RECORD_H_TENANT, t->id);
 }
 
+/* ---- records that the DLQ does not take whole ---- */
+
+static size_t record_size(const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const char *name;
+    const void *value;
+    size_t size, sum = m->key_len + m->len;
+    rd_kafka_message_headers((rd_kafka_message_t *)m, &headers);
+    for (size_t i = 0;
+         headers != NULL && rd_kafka_header_get_all(headers, i, &name, &value, &size) == 0; i++)
+        sum += strlen(name) + size;
+    return sum;
+}
+
+/* Larger than any record that the router makes: the DLQ was not made for it. One of our own that is
+ * refused means that the DLQ's topic is set up wrongly, which is waited for. */
+static bool is_foreign_size(const struct dlq *d, const struct batch_record *r)
+{
+    return record_size(r->message) > d->conf->record.max_bytes + RECORD_ROOM;
+}
+
+/* Without what made it large: short headers, as far as they fit. */
+static rd_kafka_headers_t *cut_headers(const rd_kafka_headers_t *original)
+{
+    rd_kafka_headers_t *kept = rd_kafka_headers_new(32);
+    const char *name;
+    const void *value;
+    size_t size, room = CUT_HEADERS_BYTES;
+    for (size_t i = 0;
+         original != NULL && rd_kafka_header_get_all(original, i, &name, &value, &size) == 0; i++) {
+        size_t whole = strlen(name) + size;
+        if (size > REASON_TEXT_BYTES || whole > room)
+            continue;
+        room -= whole;
+        rd_kafka_header_add(kept, name, -1, value, (ssize_t)size);
+    }
+    return kept;
+}
+
+static void tell_cut(const struct dlq *d, const struct batch_record *r, const struct batch_unit *u)
+{
+    log_repeated(LOG_ERROR,
+                 "a foreign record is too large for the DLQ: its letter has the headers alone, its "
+                 "bytes stay in their topic until they expire",
+                 u->topic, log_str("tenant", d->tenant->id), log_str("topic", u->topic),
+                 log_i64("partition", u->partition), log_i64("offset", r->offset),
+                 log_u64("bytes", r->message->len), log_str("dlq", d->tenant->dlq_topic));
+}
+
+/* ---- sending ---- */
+
 static rd_kafka_resp_err_t produce(struct dlq *d, struct batch_record *r,
                                    const struct batch_unit *u)
 {
-    const rd_kafka_message_t *m = r->message;
+    rd_kafka_message_t kept = *r->message, *m = &kept;
     rd_kafka_headers_t *original = NULL, *headers;
-    rd_kafka_message_headers((rd_kafka_message_t *)m, &original);
-    headers = original ? rd_kafka_headers_copy(original) : rd_kafka_headers_new(16);
+    bool cut = r->dlq_too_large && is_foreign_size(d, r);
+    rd_kafka_message_headers((rd_kafka_message_t *)r->message, &original);
+    if (cut)
+        headers = cut_headers(original);
+    else
+        headers = original ? rd_kafka_headers_copy(original) : rd_kafka_headers_new(16);
     add_reason(headers, r, u, d->tenant);
     add_tenant(headers, d->tenant);
+    if (cut) {
+        header_number(headers, DLQ_H_OMITTED, m->len);
+        tell_cut(d, r, u);
+        m->payload = NULL;
+        m->len = 0;
+        m->key_len = m->key_len > REASON_TEXT_BYTES ? 0 : m->key_len;
+    }
     rd_kafka_resp_err_t e =
         rd_kafka_producev(d->rk, RD_KAFKA_V_TOPIC(d->tenant->dlq_topic),
                           RD_KAFKA_V_KEY(m->key, m->key_len), RD_KAFKA_V_VALUE(m->payload, m->len),
@@ -175,6 +244,7 @@ static int produce_dead(struct dlq *d, struct batch *b, struct errbuf *err)
             continue;
         if (d->rk == NULL && producer_open(d, err) < 0)
             return -EINVAL;
+        r->dlq_too_large |= r->message->len > LARGEST_REQUEST;
         rd_kafka_resp_err_t e = produce(d, r, &b->units[r->unit]);
         if (e == RD_KAFKA_RESP_ERR__QUEUE_FULL && drain(d, d->waiting / 2))
             e = produce(d, r, &b->units[r->unit]);
@@ -194,25 +264,39 @@ static bool all_confirmed(const struct batch *b)
     return true;
 }
 
+static size_t count_too_large(const struct batch *b)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < b->n_records; i++)
+        n += b->records[i].dlq_too_large;
+    return n;
+}
+
 int dlq_send(struct dlq *d, struct batch *b, bool (*cancelled)(void *arg), void *arg,
              struct errbuf *err)
 {
+    size_t too_large;
     d->cancelled = cancelled;
     d->arg = arg;
-    int rc = produce_dead(d, b, err);
-    if (rc < 0)
-        return rc;
-    if (d->rk != NULL && !drain(d, 0))
-        d->error = RD_KAFKA_RESP_ERR__TIMED_OUT;
-    if (all_confirmed(b))
-        return 0;
+    do { /* once more when it is known now which are too large */
+        too_large = count_too_large(b);
+        int rc = produce_dead(d, b, err);
+        if (rc < 0)
+            return rc;
+        if (d->rk != NULL && !drain(d, 0))
+            d->error = RD_KAFKA_RESP_ERR__TIMED_OUT;
+        if (all_confirmed(b))
+            return 0;
+    } while (d->waiting == 0 && count_too_large(b) > too_large);
     const char *reason = rd_kafka_err2str(d->error); /* before the purge leaves its own */
     producer_close(d);
     return errbuf_set(
         err, EIO,
         "tenant %s: dead letters are not acknowledged by topic %s: %s; nothing behind them is "
-        "written until they are",
-        d->tenant->id, d->tenant->dlq_topic, reason);
+        "written until they are%s",
+        d->tenant->id, d->tenant->dlq_topic, reason,
+        d->error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? ": raise max.message.bytes of that topic"
+                                                         : "");
 }
 
 void dlq_free(struct dlq *d)

@@ -10,6 +10,10 @@
 
 struct dlq;
 
+/* A record that is larger than those of the router (foreign) and that the DLQ's topic does not take
+ * becomes a letter without its value: headers, origin and reason, with tenantry.omitted; its bytes
+ * stay where they are until they expire. docs/decisions/0018-letters-without-their-value.md */
+
 /* Makes the handle without connecting. NULL with a sentence. */
 struct dlq *dlq_new(const struct conf *conf, const char *brokers, const struct tenant *t,
                     struct errbuf *err);

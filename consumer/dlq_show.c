@@ -161,6 +161,20 @@ static void put_json(const rd_kafka_message_t *m, struct buf *out)
     buf_append_str(out, "],");
 }
 
+static void put_omitted(const rd_kafka_message_t *m, uint64_t bytes, bool json, struct buf *out)
+{
+    if (json) {
+        buf_printf(out, "\"omitted_bytes\":%" PRIu64, bytes);
+        return;
+    }
+    buf_printf(out,
+               "  its %" PRIu64 " bytes did not fit into the DLQ: they stand in %.*s, partition "
+               "%.*s, offset %.*s, until they expire\n",
+               bytes, SLICE_ARG(kafka_log_header(m, DLQ_H_TOPIC)),
+               SLICE_ARG(kafka_log_header(m, "__connect.errors.partition")),
+               SLICE_ARG(kafka_log_header(m, "__connect.errors.offset")));
+}
+
 struct showing {
     const struct tenant *t;
     const struct dlq_show *how;
@@ -193,7 +207,11 @@ static int show(void *arg, const rd_kafka_message_t *m)
     else
         put_text(m, s->out);
     enum signal signal = tenant_signal_of(s->t, kafka_log_header(m, DLQ_H_TOPIC));
-    dlq_show_value(signal, slice_of(m->payload, m->len), s->how->rows, s->how->json, s->out);
+    uint64_t omitted;
+    if (record_number(kafka_log_header(m, DLQ_H_OMITTED), &omitted))
+        put_omitted(m, omitted, s->how->json, s->out);
+    else
+        dlq_show_value(signal, slice_of(m->payload, m->len), s->how->rows, s->how->json, s->out);
     buf_append_str(s->out, s->how->json ? "}" : "");
     return ++s->n >= s->how->limit;
 }

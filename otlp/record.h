@@ -25,6 +25,7 @@
 #define DLQ_H_ATTEMPTS     "tenantry.attempts"
 #define DLQ_H_TOPIC        "__connect.errors.topic" /* where the record stood */
 #define DLQ_H_ERROR_TEXT   "__connect.errors.exception.message"
+#define DLQ_H_OMITTED      "tenantry.omitted" /* bytes of the value, which the DLQ would not take */
 #define DLQ_H_REPLAY_COUNT "tenantry.replay.count"
 
 struct record_headers {

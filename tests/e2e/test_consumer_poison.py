@@ -6,7 +6,9 @@ import os
 import pytest
 
 from support import otlp_build
+from support.proc import run_tenantry
 from support.wait import until
+from support.workers import Site
 
 
 def dead(tenant):
@@ -227,6 +229,59 @@ def test_a_crash_after_the_dlqs_ack_counts_each_letter_once(site, unique, tmp_pa
     until(lambda: tenant.progress()["dlq_records"] == 5, 30, lambda: tenant.progress())
     letters = dead(tenant)
     assert len(letters) == 15 and len({r.header("tenantry.origin") for r in letters}) == 5
+
+
+def small_dlq(tenant, max_bytes):
+    """A DLQ that somebody made too small."""
+    client = tenant.site.client
+    client.delete_topic(tenant.dlq)
+    client.create_topic(tenant.dlq, 1, {"max.message.bytes": str(max_bytes)})
+
+
+def test_a_foreign_record_too_large_for_the_dlq_leaves_its_headers(kafka, tmp_path, unique):
+    """It blocks nothing and is told; its bytes stay where they are."""
+    site = Site(tmp_path / "site", kafka, extra={"record": 'max_bytes = "1MB";'})
+    try:
+        tenant = site.tenant(unique)
+        small_dlq(tenant, 2_000_000)
+        huge = b"\xff\xff" + os.urandom(4_000_000)
+        headers = [*tenant.headers(7), ("short", b"kept"), ("long", b"x" * 5000)]
+        ((_, offset),) = [site.client.produce(tenant.topic(), huge, b"k", headers, partition=0)]
+        fits = b"\xff\xff" + os.urandom(1_500_000)  # foreign too, but the DLQ takes it
+        site.client.produce(tenant.topic(), fits, b"k", headers, partition=0)
+        worker = tenant.start()
+        tenant.send(3, partition=0)
+        tenant.wait_exact()
+        until(lambda: tenant.progress()["dlq_records"] == 2, 60, lambda: tenant.progress())
+        letters = {r.header("__connect.errors.offset"): r for r in dead(tenant)}
+        cut, whole = letters[str(offset).encode()], letters[str(offset + 1).encode()]
+        assert whole.value == fits and whole.header("tenantry.omitted") is None
+        assert not cut.value and cut.header("tenantry.omitted") == str(len(huge)).encode()
+        assert cut.key == b"k" and cut.header("short") == b"kept" and cut.header("long") is None
+        assert cut.header("tenantry.error.code") == b"malformed" and cut.header("tenantry.items") == b"7"
+        assert cut.header("__connect.errors.topic") == tenant.topic().encode()
+        assert "too large for the DLQ" in worker.output() and worker.alive and tenant.books() == []
+        shown = run_tenantry("--config", site.conf, "dlq", "show", unique).stdout
+        assert f"its {len(huge)} bytes did not fit into the DLQ" in shown and f"offset {offset}" in shown
+        assert site.client.records(tenant.topic())[0].value == huge  # nothing is gone
+    finally:
+        site.stop()
+
+
+def test_a_dlq_too_small_for_our_own_records_is_waited_for(site, unique):
+    """What the router may make must fit whole: the partition waits until the topic is mended."""
+    tenant = site.tenant(unique)
+    small_dlq(tenant, 100_000)
+    large = b"\xff\xff" + os.urandom(300_000)  # below record.max_bytes
+    site.client.produce(tenant.topic(), large, headers=tenant.headers(1), partition=0)
+    worker = tenant.start()
+    tenant.send(3, partition=0)
+    until(lambda: "raise max.message.bytes" in tenant.status().get("reason", ""), 60, lambda: tenant.status())
+    assert tenant.progress()["dlq_records"] == 0 and dead(tenant) == []
+    site.client.alter_topic(tenant.dlq, {"max.message.bytes": "1000000"})
+    tenant.wait_exact()
+    (letter,) = dead(tenant)
+    assert letter.value == large and worker.alive and tenant.books() == []
 
 
 def test_the_dlq_is_missing(site, unique):

@@ -20,7 +20,14 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+)
 
 from .ports import free_ports
 from .proc import Process
@@ -141,6 +148,14 @@ class Client:
         """Returns when the topic is gone from the metadata, so that it can be made again."""
         self.admin.delete_topics([topic])[topic].result(30)
         until(lambda: topic not in self.topics(), 30, f"{topic} gone from the metadata")
+
+    def alter_topic(self, topic, config):
+        """Sets options of a topic."""
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()
+        ]
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+        self.admin.incremental_alter_configs([resource])[resource].result(30)
 
     def partitions(self, topic):
         meta = self.admin.list_topics(topic, timeout=30).topics[topic]
