@@ -77,7 +77,7 @@ def held(system):
 
 
 def test_broker_killed_and_back(system, broker):
-    """503 / 14 within the answer timeout, not ready meanwhile; then all by itself good again."""
+    """R95: 503 / 14 within the answer timeout, not ready meanwhile; then all by itself good again."""
     before, told = counted(system, "kafka_down"), []
     broker.kill9()
 
@@ -292,7 +292,7 @@ def test_sigterm_under_load_loses_nothing(kafka, tenantry, tmp_path):
 
 
 def test_drain_ends_connections_in_order(kafka, tmp_path):
-    """R298, R299: requests under way are answered, connections are told to go."""
+    """Requests under way are answered, then connections end."""
     system = System(tmp_path / "system", brokers=kafka.bootstrap, tenants=("acme",),
                     extra={"kafka": 'prefix = "drain";', "router": 'drain_delay = "1s";'})
     system.up()

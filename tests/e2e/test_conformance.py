@@ -112,6 +112,7 @@ def test_settings(raw):
         raise AssertionError(f"no second acknowledgement: {seen}")
 
 
+@pytest.mark.sanitize
 def test_http2_without_alpn(system):
     """R4: the preface tells."""
     with RawHttp2(system.port, system.ca, protocols=()) as c:
@@ -142,6 +143,7 @@ def unknown_settings():
 PADDING = bytes([200])
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("name", ["unknown frame", "unknown frame of a stream", "unknown setting", "PRIORITY",
                                   "padded", "padding of 255", "with a priority"])
 def test_what_has_to_be_taken(raw, name):
@@ -167,6 +169,7 @@ def test_what_has_to_be_taken(raw, name):
     assert raw.status(s) == 200
 
 
+@pytest.mark.sanitize
 def test_the_largest_frames_and_split_headers(raw):
     """R43"""
     body = build.logs_request([build.log("x" * 40_000)]).SerializeToString()
@@ -181,6 +184,7 @@ def test_the_largest_frames_and_split_headers(raw):
     assert raw.status(s) == 200
 
 
+@pytest.mark.sanitize
 def test_a_stream_too_many(system, raw):
     """R47: it alone is refused; those before it are served."""
     settings = next(raw.frames())
@@ -202,6 +206,7 @@ def test_a_stream_too_many(system, raw):
     assert raw.status(again) == 200
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("extra, status", [
     ([(":authority", "other")], ("reset", h2.PROTOCOL_ERROR)),
     ([("host", "one"), ("host", "two")], ("reset", h2.PROTOCOL_ERROR)),
@@ -253,6 +258,7 @@ REPEATED = [  # rules, fields beside the key
 ]
 
 
+@pytest.mark.sanitize
 @pytest.mark.parametrize("row", REPEATED, ids=[f"{r[0]} {r[1]}" for r in REPEATED])
 def test_repeated_metadata(system, row):
     extra = row[2] or [("authorization", f"Bearer {system.keys['acme']}")]

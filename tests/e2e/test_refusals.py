@@ -185,6 +185,7 @@ def check_text(row, status, codings):
 @pytest.mark.parametrize("send", [http1, http2], ids=["http1", "http2"])
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_refused_over_http(system, row, send):
+    """R15: alike over both versions."""
     answer = send(system, path=row.path, body=row.body, headers=http_headers(system, row))
     assert answer.status == row.http
     assert answer.get("content-type") == PROTOBUF  # R98, R118: that of the request
@@ -388,6 +389,7 @@ ACCEPTED = [
 @pytest.mark.parametrize("send", [http1, http2], ids=["http1", "http2"])
 @pytest.mark.parametrize("row", ACCEPTED, ids=[r[0] for r in ACCEPTED])
 def test_accepted_over_http(system, row, send):
+    """R15"""
     _, _, headers, body = row
     key = system.keys["acme"]
     fields = {"content-type": PROTOBUF, **{n: v.format(key=key) for n, v in headers.items()}}

@@ -172,7 +172,7 @@ def test_records_carry_tenant_key_and_count(system, kafka):
 
 def test_the_certificate_is_verified(system, tmp_path):
     """A client that trusts another CA does not send anything; one that trusts ours gets the protocol
-    it asked for (R1-R3, R5, R9)."""
+    it asked for (R1-R3)."""
     system.cli("certs", "dev", "--folder", tmp_path / "other")
     sdk = Sdk(system.endpoint, "http/protobuf", "gzip", tmp_path / "other" / "ca.pem",
               bearer(system.keys["acme"]), timeout=5)

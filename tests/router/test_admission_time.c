@@ -164,6 +164,7 @@ static void test_slow_upload(void **state)
     home_close(h);
 }
 
+/* R149 */
 static void test_client_gone(void **state)
 {
     (void)state;
