@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -77,6 +78,7 @@ void conn_close(struct conn *c)
     if (c->ops != NULL)
         c->ops->gone(c);
     loop_timer_clear(c->loop, &c->timer);
+    loop_timer_clear(c->loop, &c->age_timer);
     c->write_timer.fire = cut;
     loop_timer_set(c->loop, &c->write_timer, c->loop->now_ns + GOODBYE_NS);
     h2o_socket_close(sock);
@@ -185,6 +187,37 @@ static void on_timeout(struct loop_timer *t)
     conn_close(c);
 }
 
+/* -- age -- */
+
+static void on_grace_over(struct loop_timer *t)
+{
+    struct conn *c = H2O_STRUCT_FROM_MEMBER(struct conn, age_timer, t);
+    guard_count(GUARD_AGE);
+    conn_close(c);
+}
+
+static void on_age(struct loop_timer *t)
+{
+    struct conn *c = H2O_STRUCT_FROM_MEMBER(struct conn, age_timer, t);
+    c->age_timer.fire = on_grace_over;
+    loop_timer_set(c->loop, &c->age_timer,
+                   c->loop->now_ns + conn_conf(c)->max_connection_age_grace);
+    c->ops->aged(c);
+}
+
+/* A tenth more or less, so that clients that came together do not leave together (R297). */
+static void set_age_timer(struct conn *c)
+{
+    uint64_t age = conn_conf(c)->max_connection_age;
+    uint32_t random = 0;
+    if (age == 0)
+        return;
+    RAND_bytes((unsigned char *)&random, sizeof(random));
+    age += age / 10 * (random % 2001) / 1000 - age / 10;
+    c->age_timer.fire = on_age;
+    loop_timer_set(c->loop, &c->age_timer, c->started_ns + age);
+}
+
 static void speak(struct conn *c, const struct conn_ops *ops)
 {
     if (ops->start(c) < 0) {
@@ -192,6 +225,7 @@ static void speak(struct conn *c, const struct conn_ops *ops)
         return;
     }
     c->ops = ops;
+    set_age_timer(c);
     h2o_socket_read_start(c->sock, on_read);
     if (c->loop->front->draining)
         ops->drain(c);

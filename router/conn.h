@@ -25,6 +25,9 @@ struct conn_ops {
     void (*timeout)(struct conn *c);
     /* Ends the connection as soon as nothing is under way on it. */
     void (*drain)(struct conn *c);
+    /* It has reached router.max_connection_age: no further requests, as far as the client can be
+     * told; it is closed after router.max_connection_age_grace. */
+    void (*aged)(struct conn *c);
     /* The connection is lost or was closed: nobody is there to answer to. */
     void (*gone)(struct conn *c);
     void (*free)(struct conn *c);
@@ -43,7 +46,8 @@ struct conn {
     struct address_entry *entry; /* of the client, once it is let in; NULL = not counted */
     SSL_CTX *ssl_ctx; /* a reference until the handshake is over: libh2o keeps a bare pointer */
     uint64_t started_ns;
-    struct loop_timer timer;       /* the protocol's; the handshake's before */
+    struct loop_timer timer; /* the protocol's; the handshake's before */
+    struct loop_timer age_timer;
     struct loop_timer write_timer; /* the client takes nothing; after close: the goodbye */
     struct buf out;                /* collected for the next write */
     struct buf writing;            /* borrowed by the socket until it is written */

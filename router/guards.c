@@ -19,7 +19,13 @@ static const struct metric cut_metric = {
     "HTTP/2 connections ended with GOAWAY for what the client did, by reason.",
     {"reason", NULL}};
 
-enum { REFUSED, HANDSHAKE, CUT };
+static const struct metric closed_metric = {
+    "tenantry_router_connections_closed_total",
+    METRIC_COUNTER,
+    "Connections closed while they spoke HTTP, without being asked to, by reason.",
+    {"reason", NULL}};
+
+enum { REFUSED, HANDSHAKE, CUT, CLOSED };
 
 static const struct {
     int metric;
@@ -32,7 +38,8 @@ static const struct {
 
 void guard_count(enum guard g)
 {
-    static const struct metric *const metrics[] = {&refused_metric, &handshake_metric, &cut_metric};
+    static const struct metric *const metrics[] = {&refused_metric, &handshake_metric, &cut_metric,
+                                                   &closed_metric};
     const struct metric *m = metrics[rows[g].metric];
     metric_add(metric_series(m, m->labels[0] ? &rows[g].reason : NULL), 1);
 }

@@ -6,7 +6,7 @@
 #include "base/address.h"
 
 /* id, metric, reason label, option, what the client sees.
- * REFUSED: before it spoke a protocol; CUT: HTTP/2, told by GOAWAY. */
+ * REFUSED: before it spoke a protocol; CLOSED: later; CUT: HTTP/2, told by GOAWAY. */
 #define GUARDS(ROW)                                                                                \
     ROW(CONNECTIONS, REFUSED, "connections", "router.max_connections", "closed on accept")         \
     ROW(ADDRESS_CONNECTIONS, REFUSED, "address_connections", "router.max_connections_per_address", \
@@ -17,6 +17,8 @@
     ROW(ADDRESS_HANDSHAKES, REFUSED, "address_handshakes", "router.max_handshakes_per_address",    \
         "closed on accept")                                                                        \
     ROW(PROXY_HEADER, REFUSED, "proxy_header", "router.listen.proxy_protocol", "closed")           \
+    ROW(AGE, CLOSED, "age", "router.max_connection_age_grace", "closed")                           \
+    ROW(KEEPALIVE, CUT, "keepalive", "router.keepalive_timeout", "GOAWAY(NO_ERROR)")               \
     ROW(HANDSHAKE, HANDSHAKE, "failed", "router.handshake_timeout", "alert where TLS has one")     \
     ROW(FLOOD, CUT, "flood", "-", "GOAWAY(ENHANCE_YOUR_CALM)")
 

@@ -40,6 +40,7 @@ struct http1 {
     bool version_1_0;
     bool awaits_100; /* the client holds its body back until we say so (R29) */
     bool served;     /* a request came on this connection */
+    bool aged;       /* the next answer is the last one */
     bool paused;     /* not reading: PIPELINE_BYTES are there */
 };
 
@@ -382,7 +383,7 @@ static void http1_answer(struct request *req, const struct answer *a)
     bool early = h->state == HTTP1_BODY;
     bool body_over =
         h->body.framing == HTTP1_NO_BODY || (h->body.framing == HTTP1_LENGTH && h->body.left == 0);
-    if (h->c->loop->front->draining || (early && !body_over && !can_skip(h)))
+    if (h->c->loop->front->draining || h->aged || (early && !body_over && !can_skip(h)))
         h->keep_alive = false; /* R299 */
     if (response_build(req, a, front_date(h->c->loop, clock_wall_ns()), &r) == 0)
         append_response(h, &r);
@@ -464,6 +465,13 @@ static void http1_drain(struct conn *c)
         conn_close(c);
 }
 
+/* A client that is about to ask would lose its request if an idle connection was closed: it is told
+ * with the next answer (R297). */
+static void http1_aged(struct conn *c)
+{
+    ((struct http1 *)c->protocol)->aged = true;
+}
+
 static void http1_gone(struct conn *c)
 {
     struct http1 *h = c->protocol;
@@ -485,6 +493,7 @@ const struct conn_ops http1_conn_ops = {
     .wrote = http1_wrote,
     .timeout = http1_timeout,
     .drain = http1_drain,
+    .aged = http1_aged,
     .gone = http1_gone,
     .free = http1_free,
 };

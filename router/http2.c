@@ -9,8 +9,6 @@
 #include <stdlib.h>
 
 #define FRAME_HEADER_BYTES 9
-/* Between "no new requests, please" and the last stream id we take: a round trip (R298). */
-#define DRAIN_NOTICE_NS NS_PER_S
 /* Most frames that may wait to be sent: who provokes frames (resets of refused streams,
  * acknowledgements) has to take them, or they would pile up. */
 #define QUEUED_FRAMES            1000
@@ -27,16 +25,16 @@ static struct http2_stream *stream_of(struct http2 *h, int32_t id)
 }
 
 /* Without requests a connection may stay for router.idle_timeout; briefly before its first request
- * (R18). With requests, they have the timers. */
+ * (R18). With requests, they have the timers; draining ends by itself. */
 static void set_idle_timer(struct http2 *h)
 {
     struct conn *c = h->c;
     if (h->open_head != 0 || c->sock == NULL)
         return;
-    if (h->streams != NULL)
+    if (h->streams != NULL || h->draining)
         loop_timer_clear(c->loop, &c->timer);
-    else if (h->served)
-        conn_set_timer(c, conn_conf(c)->idle_timeout);
+    else if (h->served) /* PINGs do not make up for requests */
+        loop_timer_set(c->loop, &c->timer, h->idle_since_ns + conn_conf(c)->idle_timeout);
     else
         loop_timer_set(c->loop, &c->timer,
                        c->started_ns + conn_conf(c)->handshake_timeout +
@@ -127,6 +125,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 {
     struct http2 *h = arg;
     (void)session;
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK))
+        http2_life_ping_acked(h, frame->ping.opaque_data);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     bool ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
@@ -182,6 +182,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     if (s == NULL)
         return 0;
     bool abandoned = s->req != NULL;
+    h->idle_since_ns = h->c->loop->now_ns;
     http2_stream_free(s);
     set_idle_timer(h);
     return abandoned ? guarded(h, HTTP2_GUARD_ABANDONED) : 0;
@@ -228,28 +229,19 @@ static int submit_settings(struct http2 *h)
     return 0;
 }
 
-static void last_goaway(struct loop_timer *t)
-{
-    struct http2 *h = H2O_STRUCT_FROM_MEMBER(struct http2, drain_timer, t);
-    nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
-                          nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR,
-                          NULL, 0);
-    conn_flush_later(h->c);
-}
-
 static int http2_start(struct conn *c)
 {
     struct http2 *h = calloc(1, sizeof(*h));
     if (h == NULL)
         return -ENOMEM;
     h->c = c;
-    h->drain_timer.fire = last_goaway;
     if (session_new(h) < 0 || submit_settings(h) < 0) {
         nghttp2_session_del(h->session);
         free(h);
         return -ENOMEM;
     }
     c->protocol = h;
+    http2_life_begin(h);
     set_idle_timer(h);
     conn_flush_later(c);
     return 0;
@@ -274,6 +266,7 @@ static void http2_read(struct conn *c)
     struct http2 *h = c->protocol;
     h2o_buffer_t *in = c->sock->input;
     h->ignored += in->size;
+    http2_life_heard(h);
     if (!h->cut) {
         ssize_t n = nghttp2_session_mem_recv(h->session, (const uint8_t *)in->bytes, in->size);
         if (n < 0)
@@ -323,10 +316,15 @@ static void http2_wrote(struct conn *c)
         conn_close(c);
 }
 
-/* Idle, or a header block that does not end. */
+/* Idle, or a header block that does not end, or no request at all. A client that is idle may be
+ * about to ask: it is given a round trip to learn that it should not (R297). */
 static void http2_timeout(struct conn *c)
 {
     struct http2 *h = c->protocol;
+    if (h->served && h->open_head == 0 && !h->draining) {
+        http2_life_drain(h);
+        return;
+    }
     nghttp2_session_terminate_session(h->session, NGHTTP2_NO_ERROR);
     h->cut = true;
     conn_flush_later(c);
@@ -334,19 +332,13 @@ static void http2_timeout(struct conn *c)
 
 static void http2_drain(struct conn *c)
 {
-    struct http2 *h = c->protocol;
-    if (h->draining)
-        return;
-    h->draining = true;
-    nghttp2_submit_shutdown_notice(h->session);
-    loop_timer_set(c->loop, &h->drain_timer, c->loop->now_ns + DRAIN_NOTICE_NS);
-    conn_flush_later(c);
+    http2_life_drain(c->protocol);
 }
 
 static void http2_gone(struct conn *c)
 {
     struct http2 *h = c->protocol;
-    loop_timer_clear(c->loop, &h->drain_timer);
+    http2_life_end(h);
     while (h->streams != NULL)
         http2_stream_free(h->streams);
 }
@@ -365,6 +357,7 @@ const struct conn_ops http2_conn_ops = {
     .wrote = http2_wrote,
     .timeout = http2_timeout,
     .drain = http2_drain,
+    .aged = http2_drain,
     .gone = http2_gone,
     .free = http2_free,
 };

@@ -1,5 +1,5 @@
 /* HTTP/2 on a connection: an nghttp2 session, and one stream object per request (http2.c has the
- * session, http2_stream.c the streams).
+ * session, http2_stream.c the streams, http2_life.c keepalive and drain).
  *
  * nghttp2's callbacks run inside nghttp2_session_mem_recv and _mem_send; what they start may answer
  * at once, which only submits frames: the connection is never closed from within them. */
@@ -28,9 +28,21 @@ struct http2 {
     bool announced;    /* our SETTINGS are written */
     bool pinged;       /* what was cut is a flood of PINGs */
     bool cut;          /* GOAWAY is on its way for what the client did: nothing is read any more */
+    bool asked;        /* we sent a PING because nothing came, and nothing has come since */
     bool draining;
-    struct loop_timer drain_timer;
+    bool drain_told;        /* the last GOAWAY was submitted */
+    uint64_t idle_since_ns; /* when a stream closed last */
+    uint64_t heard_ns;      /* when bytes came last */
+    struct loop_timer drain_timer, alive_timer;
 };
+
+/* How the connection ends in order, and keepalive: http2_life.c. */
+void http2_life_begin(struct http2 *h);
+/* Bytes came. */
+void http2_life_heard(struct http2 *h);
+void http2_life_drain(struct http2 *h);
+void http2_life_ping_acked(struct http2 *h, const uint8_t opaque[8]);
+void http2_life_end(struct http2 *h);
 
 struct http2_stream {
     struct http2 *h;

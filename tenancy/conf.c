@@ -124,6 +124,20 @@ static const struct option router_rows[] = {
                     "Longest time from the end of a request's headers to the end of its body."),
     OPTION_DURATION(struct router_conf, idle_timeout, "idle_timeout", "5m", "1s", "1d", 0,
                     "A connection without a request is closed after this time."),
+    OPTION_DURATION(struct router_conf, max_connection_age, "max_connection_age", "0s", "0s",
+                    "365d", OPT_RELOAD,
+                    "Age at which a connection takes no further requests (GOAWAY, Connection: "
+                    "close), give or take a tenth, so that clients spread over new routers. 0s = "
+                    "never."),
+    OPTION_DURATION(struct router_conf, max_connection_age_grace, "max_connection_age_grace", "30s",
+                    "1ms", "1d", OPT_RELOAD,
+                    "What such a connection has left to finish its requests before it is closed."),
+    OPTION_DURATION(struct router_conf, keepalive_interval, "keepalive_interval", "1m", "0s", "1d",
+                    OPT_RELOAD,
+                    "An HTTP/2 client that was silent for so long is asked by PING whether it is "
+                    "still there. 0s = not."),
+    OPTION_DURATION(struct router_conf, keepalive_timeout, "keepalive_timeout", "20s", "1ms", "1h",
+                    OPT_RELOAD, "A client that says nothing to that for so long is gone."),
     OPTION_DURATION(struct router_conf, answer_timeout, "answer_timeout", "4500ms", "100ms", "5m",
                     0,
                     "Longest time until a request is answered, when the sender told no deadline "

@@ -52,6 +52,9 @@ struct router_conf {
     uint64_t max_connections_per_address, new_connections_per_address; /* 0 = unlimited */
     uint64_t max_handshakes, max_handshakes_per_address;               /* at once */
 
+    uint64_t max_connection_age, max_connection_age_grace; /* ns; age 0 = unlimited */
+    uint64_t keepalive_interval, keepalive_timeout;        /* ns; interval 0 = off */
+
     struct option_list certificates; /* of struct certificate_conf: for other names */
     uint64_t session_lifetime;       /* ns a TLS session may be resumed; 0 = not at all */
     const char *ticket_secrets;      /* file; "" = keys of this process alone */

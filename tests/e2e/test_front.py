@@ -12,7 +12,9 @@ import threading
 
 import pytest
 
+from support import raw_http2 as h2
 from support.front import Front, ask
+from support.raw_http2 import RawHttp2
 from support.wait import until
 
 
@@ -149,6 +151,33 @@ def test_new_connections_of_one_address_are_limited(tmp_path):
     assert refused(front, "address_rate") > 0
     with front.tls(source="127.0.0.2") as c:
         assert ask(c) == 401
+    front.end()
+
+
+# -- how long connections live
+
+
+def test_r296_r297_r298_idle_age_and_keepalive(tmp_path):
+    """Of HTTP/2, frame by frame: GOAWAY twice, the second after our answer to the PING between them."""
+    front = Front(tmp_path, router='idle_timeout = "1s"; keepalive_interval = "100ms"; keepalive_timeout = "30s";')
+    with RawHttp2(front.port, front.ca, timeout=30) as c:
+        assert c.status(c.ask()) == 401
+        told = []
+        for f in c.frames():
+            if f.kind == h2.PING and not f.flags & h2.ACK:
+                c.send(h2.frame(h2.PING, h2.ACK, payload=f.payload))
+            if f.kind == h2.GOAWAY:
+                told.append((int.from_bytes(f.payload[:4], "big"), int.from_bytes(f.payload[4:8], "big")))
+        assert told == [(2**31 - 1, 0), (1, 0)]
+    front.end()
+
+
+def test_a_dead_peer_is_noticed(tmp_path):
+    front = Front(tmp_path, router='keepalive_interval = "100ms"; keepalive_timeout = "100ms";')
+    with RawHttp2(front.port, front.ca, timeout=30) as c:
+        assert c.status(c.ask()) == 401
+        assert c.goaway() == 0  # R54
+    until(lambda: front.metric("tenantry_router_http2_cut_total", reason="keepalive") == 1, 20, "it counted")
     front.end()
 
 

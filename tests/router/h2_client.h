@@ -34,6 +34,7 @@ struct h2_client {
     uint32_t goaway_code;
     int32_t goaway_last[4];
     int n_goaway;
+    unsigned n_pings; /* that the server sent */
     bool eof;
 };
 
@@ -61,6 +62,7 @@ static int h2_on_frame(nghttp2_session *s, const nghttp2_frame *frame, void *arg
         buf_append_str(&h2_at(c, frame->hd.stream_id)->head, "--\n");
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         h2_at(c, frame->hd.stream_id)->reset = frame->rst_stream.error_code + 1;
+    c->n_pings += frame->hd.type == NGHTTP2_PING && !(frame->hd.flags & NGHTTP2_FLAG_ACK);
     if (frame->hd.type == NGHTTP2_GOAWAY && c->n_goaway < 4) {
         c->goaway_code = frame->goaway.error_code;
         c->goaway_last[c->n_goaway++] = frame->goaway.last_stream_id;

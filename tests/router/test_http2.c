@@ -549,7 +549,8 @@ static void test_idle(void **state)
     check(&f, &rows[0], 0);
     h2_run(&f.c, 0, PATIENCE);
     assert_true(f.c.eof);
-    assert_int_equal(f.c.n_goaway, 1);
+    assert_true(f.c.n_goaway > 0); /* nghttp2's client looks at nothing behind the first one */
+    assert_int_equal(f.c.goaway_last[0], INT32_MAX);
     assert_int_equal(f.c.goaway_code, NGHTTP2_NO_ERROR);
     end(&f);
 }
