@@ -11,7 +11,7 @@ stands in the comment that opens a file belongs to nobody.
 The last column of requirements.txt says why a rule has no test:
     void R113: why     the case never arises; a test proves the other rule
     not yet: why       missing; there may be only as many of them as NOT_YET says
-    anything else      why a SHOULD or MAY is not met
+    anything else      why a SHOULD or MAY is not met, or in part (then it has tests, too)
 A MUST or P-MUST is proved by a test, void, or `not yet`."""
 import ast
 import re
@@ -188,6 +188,15 @@ def check(requirements, found):
         yield f"{len(missing)} rows are `not yet`, NOT_YET says {NOT_YET}; lower it, never raise it"
 
 
+STATES = ("proved", "void", "in part", "not met", "not yet")
+
+
+def state(r):
+    if r.kind == "reason":
+        return "in part" if r.tests else "not met"
+    return r.kind or "proved"
+
+
 def describe(r):
     """What the last column of the table says."""
     told = []
@@ -197,11 +206,8 @@ def describe(r):
     if len(r.tests) > 4:
         told.append(f"and {len(r.tests) - 4} more")
     if r.reason:
-        told.insert(0, ("not met: " if r.kind == "reason" else "") + r.reason)
+        told.insert(0, ("" if r.kind in ("void", "not yet") else f"{state(r)}: ") + r.reason)
     return "; ".join(told).replace("|", "\\|")
-
-
-STATES = {None: "proved", "void": "void", "reason": "not met", "not yet": "not yet"}
 
 
 def page(requirements):
@@ -210,11 +216,11 @@ def page(requirements):
     yield "Made at build time from `tests/conformance/requirements.txt` and the tests that name a rule. *void*: the case never"
     yield "arises, as another rule's test proves."
     yield ""
-    yield "| level | rows | " + " | ".join(STATES.values()) + " |"
+    yield "| level | rows | " + " | ".join(STATES) + " |"
     yield "|---|" + "---|" * (len(STATES) + 1)
     for level in LEVELS:
         rows = [r for r in requirements.values() if r.level == level]
-        states = Counter(r.kind for r in rows)
+        states = Counter(map(state, rows))
         yield f"| {level} | {len(rows)} | " + " | ".join(str(states[s]) for s in STATES) + " |"
     part = None
     for r in requirements.values():
@@ -245,7 +251,8 @@ def main():
     for r in requirements.values():
         if r.kind == "not yet":
             print(f"R{r.number} ({r.level}) {r.reason}")
-    print("\n".join(findings) or f"{len(requirements)} requirements, each with a test or a reason")
+    states = Counter(map(state, requirements.values()))
+    print("\n".join(findings) or ", ".join(f"{states[s]} {s}" for s in STATES))
     return 1 if findings else 0
 
 
