@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "router/exposition.h"
 #include "router/metrics.h"
+#include "router/pages.h"
 #include "router/router.h"
 
 #include <errno.h>
@@ -78,18 +79,10 @@ static void show_health(void *arg, struct slice query, struct admin_answer *answ
     buf_append_str(&answer->body, "ok\n");
 }
 
-/* NULL when requests are welcome, else why not. */
-static const char *not_ready(struct router *r)
-{
-    if (atomic_load(&r->leaving))
-        return "draining";
-    return producers_ready(r->producers) ? NULL : "no Kafka broker is reachable";
-}
-
 static void show_readiness(void *arg, struct slice query, struct admin_answer *answer)
 {
     (void)query;
-    const char *why = not_ready(((struct router_admin *)arg)->r);
+    const char *why = router_not_ready(((struct router_admin *)arg)->r);
     answer->status = why ? 503 : 200;
     buf_printf(&answer->body, "%s\n", why ? why : "ready");
 }
@@ -114,7 +107,7 @@ static void show_status(void *arg, struct slice query, struct admin_answer *answ
     struct router *r = ((struct router_admin *)arg)->r;
     struct snapshot *s = tenancy_acquire(r->tenancy);
     struct buf *out = &answer->body;
-    const char *why = not_ready(r);
+    const char *why = router_not_ready(r);
     buf_printf(out, "{\"version\":\"%s\",\"ready\":%s,\"not_ready_because\":", TENANTRY_VERSION,
                why ? "false" : "true");
     if (why != NULL)

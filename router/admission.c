@@ -1,6 +1,7 @@
 #include "router/admission_steps.h"
 
 #include "router/metrics.h"
+#include "router/pages.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,6 +91,9 @@ static void answer(struct request *req, const struct answer *a)
     req->answered = true;
     loop_timer_clear(req->loop, &req->timer);
     count(req, a->outcome);
+    if (req->tenant != NULL && a->outcome != OUTCOME_ACCEPTED)
+        tenant_refused(req->tenant->runtime, clock_wall_ns(), outcome_info[a->outcome].reason,
+                       req->routed ? req->signal : SIGNAL_COUNT);
     if (!req->produced)
         release_body(req);
     req->transport->answer(req, a);
@@ -125,6 +129,8 @@ enum admission_step admission_headers(struct request *req)
 {
     struct refusal why;
     req->snapshot = snapshot_ref(req->loop->snapshot);
+    if (page_answer(req))
+        return ADMISSION_ANSWERED;
     if (!check_headers(req, &why)) {
         answer_refused(req, &why);
         return ADMISSION_ANSWERED;

@@ -120,7 +120,7 @@ static bool refuse_key(struct request *req, enum auth_verdict verdict, struct re
     return refuse(why, verdict == AUTH_MISSING ? OUTCOME_NO_KEY : OUTCOME_BAD_KEY);
 }
 
-static bool authenticate(struct request *req, struct refusal *why)
+bool authenticate(struct request *req, struct refusal *why)
 {
     struct slice key;
     enum carried carried = carried_key(
@@ -132,7 +132,8 @@ static bool authenticate(struct request *req, struct refusal *why)
         verdict = AUTH_SEVERAL;
     if (verdict != AUTH_OK)
         return refuse_key(req, verdict, why);
-    key_count_use(req->key->runtime, req->signal, req->received_ns / NS_PER_S);
+    if (req->routed)
+        key_count_use(req->key->runtime, req->signal, req->received_ns / NS_PER_S);
     return true;
 }
 

@@ -196,6 +196,28 @@ static void draft_message(struct draft *d)
     d->message[len] = 0;
 }
 
+static int page_build(struct request *req, const struct answer_page *page, const char *date_value,
+                      struct response *ret)
+{
+    const struct header headers[] = {
+        {SLICE_LIT("content-type"), slice_str(page->type)},
+        {SLICE_LIT("date"), slice_str(date_value)},
+        {SLICE_LIT("cache-control"), SLICE_LIT("no-store")},
+        {SLICE_LIT("allow"), page->allow ? slice_str(page->allow) : SLICE_NULL},
+        {SLICE_LIT("retry-after"), page->status == 429 ? SLICE_LIT("1") : SLICE_NULL},
+    };
+    *ret = (struct response){.body = BUF_INIT, .status = page->status};
+    ret->without_body = slice_eq(req->method, SLICE_LIT("HEAD"));
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+        if (headers[i].value.at != NULL)
+            ret->headers[ret->n_headers++] = headers[i];
+    buf_append_slice(&ret->body, page->body);
+    if (!ret->body.failed)
+        return 0;
+    buf_release(&ret->body);
+    return -ENOMEM;
+}
+
 int response_build(struct request *req, const struct answer *a, const char *date_value,
                    struct response *ret)
 {
@@ -206,6 +228,8 @@ int response_build(struct request *req, const struct answer *a, const char *date
     d.retry_ns = retry_delay(a, d.info);
     draft_message(&d);
     *ret = (struct response){.body = BUF_INIT};
+    if (a->page != NULL)
+        return page_build(req, a->page, date_value, ret);
     ret->status = d.grpc && d.post ? 200 : d.info->http; /* R184, R137 */
     ret->without_body = slice_eq(req->method, SLICE_LIT("HEAD"));
     for (size_t i = 0; i < sizeof(response_headers) / sizeof(response_headers[0]); i++) {

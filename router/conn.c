@@ -6,6 +6,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -255,6 +257,15 @@ static void start_plain(struct conn *c)
         sniff(c->sock, NULL);
 }
 
+/* Who leaves without a word has looked whether the port is open: balancers do, it is no failure.
+ * The kernel counts a FIN as a byte. */
+static bool has_spoken(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || info.tcpi_bytes_received > 1;
+}
+
 static void on_handshake(h2o_socket_t *sock, const char *error)
 {
     struct conn *c = sock->data;
@@ -263,7 +274,7 @@ static void on_handshake(h2o_socket_t *sock, const char *error)
     SSL_CTX_free(c->ssl_ctx);
     c->ssl_ctx = NULL;
     if (error != NULL || c->input_ended) {
-        if (error != NULL)
+        if (error != NULL && has_spoken(c->fd))
             guard_count(GUARD_HANDSHAKE);
         conn_close(c);
         return;

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "tenancy/day_count.h"
 #include "tenancy/quota_file.h"
+#include "tenancy/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,10 +29,22 @@ struct quota_keeper {
     bool ending;
 };
 
+static void look_at_rates(struct tenant_runtime *rt, void *arg)
+{
+    const uint64_t *after_ns = arg, day = day_of(clock_wall_ns());
+    for (int i = 0; i < SIGNAL_COUNT; i++) {
+        meter_look(&rt->rates[i].bytes, day_count_read(&rt->limits[i].today, day), *after_ns);
+        meter_look(&rt->rates[i].items, day_count_read(&rt->items[i], day), *after_ns);
+        meter_look(&rt->rates[i].requests, day_count_read(&rt->requests[i], day), *after_ns);
+    }
+}
+
 static void keep(struct quota_keeper *k)
 {
     struct buf now = BUF_INIT;
     struct errbuf err = ERRBUF_INIT;
+    if (k->lock < 0)
+        return;
     quota_file_write(&now, day_of(clock_wall_ns()));
     if (now.failed || slice_eq(buf_slice(&now), buf_slice(&k->written))) {
         buf_release(&now);
@@ -51,13 +63,18 @@ static void *run(void *arg)
 {
     struct quota_keeper *k = arg;
     pthread_setname_np(pthread_self(), "quota");
+    uint64_t looked_ns = clock_mono_ns();
     pthread_mutex_lock(&k->mutex);
     while (!k->ending) {
-        uint64_t due_ns = clock_mono_ns() + PERIOD_NS;
+        uint64_t now_ns = clock_mono_ns(), due_ns = now_ns + PERIOD_NS;
         const struct timespec due = {(time_t)(due_ns / NS_PER_S), (long)(due_ns % NS_PER_S)};
         pthread_cond_timedwait(&k->wake, &k->mutex, &due);
         pthread_mutex_unlock(&k->mutex);
         keep(k);
+        now_ns = clock_mono_ns();
+        uint64_t after_ns = now_ns - looked_ns;
+        looked_ns = now_ns;
+        tenant_runtime_each(look_at_rates, &after_ns);
         pthread_mutex_lock(&k->mutex);
     }
     pthread_mutex_unlock(&k->mutex);
@@ -123,10 +140,12 @@ struct quota_keeper *quota_keeper_start(const char *state)
     k->lock = -1;
     if (lock_folder(k, state, &err) < 0) {
         log_event(LOG_ERROR, "the daily quotas cannot be kept", log_str("reason", err.text));
-        quota_keeper_free(k);
-        return NULL;
+        if (k->lock >= 0)
+            close(k->lock);
+        k->lock = -1;
     }
-    read_back(k);
+    if (k->lock >= 0)
+        read_back(k);
     if (start_thread(k) == 0)
         return k;
     quota_keeper_free(k);

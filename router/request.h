@@ -34,7 +34,16 @@ struct header {
     struct slice value;
 };
 
+/* An answer that is none of OTLP's (pages.h). Borrowed until transport->answer returns. */
+struct answer_page {
+    int status;
+    const char *type;  /* a literal */
+    const char *allow; /* a literal; NULL but for 405 */
+    struct slice body;
+};
+
 struct answer {
+    const struct answer_page *page; /* NULL: the outcome's */
     enum outcome outcome;
     const char *message; /* NULL: the outcome's text; borrowed until transport->answer returns */
     uint64_t rejected;   /* OUTCOME_ACCEPTED: items left out, `message` says why (R104) */

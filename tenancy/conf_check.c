@@ -199,6 +199,9 @@ static int check_router(const struct check *c, struct router_conf *r)
     rc = check_carriers(c, r);
     if (rc < 0)
         return rc;
+    if (r->drain_delay != 0 && r->drain_delay >= r->drain_timeout)
+        return fail(c, "router.drain_delay",
+                    "it is part of router.drain_timeout and must be shorter than that");
     if (r->max_buffered < r->max_body)
         return fail(c, "router.max_buffered", "one body of router.max_body must fit into it");
     return 0;

@@ -25,6 +25,7 @@ static struct node *node_new(const char *id)
         return NULL;
     }
     n->runtime.id = copy;
+    pthread_mutex_init(&n->runtime.lock, NULL);
     return n;
 }
 
@@ -50,4 +51,19 @@ void tenant_runtime_each(void (*see)(struct tenant_runtime *rt, void *arg), void
         for (struct node *n = buckets[i]; n != NULL; n = n->next)
             see(&n->runtime, arg);
     pthread_mutex_unlock(&lock);
+}
+
+void tenant_refused(struct tenant_runtime *rt, uint64_t wall_ns, const char *reason,
+                    enum signal signal)
+{
+    pthread_mutex_lock(&rt->lock);
+    refusals_add(&rt->refusals, wall_ns, reason, signal);
+    pthread_mutex_unlock(&rt->lock);
+}
+
+void tenant_refusals(struct tenant_runtime *rt, struct refusals *ret)
+{
+    pthread_mutex_lock(&rt->lock);
+    *ret = rt->refusals;
+    pthread_mutex_unlock(&rt->lock);
 }

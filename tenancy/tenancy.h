@@ -15,6 +15,10 @@
 #include "tenancy/day_count.h"
 #include "tenancy/key.h"
 #include "tenancy/limit.h"
+#include "tenancy/meter.h"
+#include "tenancy/refusals.h"
+
+#include <pthread.h>
 
 /* Limits: [SIGNAL_COUNT] is the tenant's total. */
 enum { LIMIT_SCOPE_COUNT = SIGNAL_COUNT + 1 };
@@ -33,6 +37,12 @@ struct tenant_runtime {
     char *id;
     struct tenant_limit_states limits[LIMIT_SCOPE_COUNT];
     struct day_count items[SIGNAL_COUNT], requests[SIGNAL_COUNT]; /* accepted today */
+    struct {
+        struct meter bytes, items, requests;
+    } rates[SIGNAL_COUNT];                    /* of what is counted above */
+    struct limit_state pages;                 /* a tenant asks about itself (router/pages.c) */
+    pthread_mutex_t lock;                     /* of: */
+    struct refusals refusals;                 /* tenant_refused, tenant_refusals */
     _Atomic uint64_t in_flight;               /* bytes from admission to delivery report */
     _Atomic(struct tenant_metrics *) metrics; /* router/metrics.c makes and frees it */
 };
@@ -69,6 +79,12 @@ struct snapshot {
     size_t n_entries;
     struct arena arena; /* owns the arrays */
 };
+
+/* One more refusal of the tenant's; `reason` is a literal. Thread: any. Locks: the runtime's. */
+void tenant_refused(struct tenant_runtime *rt, uint64_t wall_ns, const char *reason,
+                    enum signal signal);
+/* The last ones, copied. Thread: any. Locks: the runtime's. */
+void tenant_refusals(struct tenant_runtime *rt, struct refusals *ret);
 
 struct tenancy;
 

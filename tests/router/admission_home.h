@@ -49,6 +49,7 @@ static struct {
     int answers;
     enum outcome outcome;
     char message[512];
+    int page_status; /* 0 = no page */
     uint64_t rejected;
     uint64_t retry_delay_ns;
     const char *bad_field;
@@ -102,6 +103,11 @@ static void keep_answer(struct request *req, const struct answer *a)
 {
     (void)req;
     fake.answers++;
+    if (a->page != NULL) {
+        fake.page_status = a->page->status;
+        snprintf(fake.message, sizeof(fake.message), "%.*s", SLICE_ARG(a->page->body));
+        return;
+    }
     fake.outcome = a->outcome;
     snprintf(fake.message, sizeof(fake.message), "%s", a->message ? a->message : "");
     fake.rejected = a->rejected;

@@ -660,6 +660,83 @@ static void test_keys_are_not_told(void **state)
     home_close(h);
 }
 
+/* --- pages ---------------------------------------------------------------------------------- */
+
+static struct request *ask(struct home *h, const char *method, const char *path,
+                           const char *headers)
+{
+    struct request *req = make_request(h, REQUEST_HTTP, path, headers);
+    req->method = slice_str(method);
+    fake.page_status = 0;
+    assert_int_equal(admission_headers(req), ADMISSION_ANSWERED);
+    return req;
+}
+
+static void test_pages(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        const char *method, *path, *headers;
+        int status; /* of the page; 0 = an outcome */
+        enum outcome outcome;
+        const char *says;
+    } rows[] = {
+        {__LINE__, "GET", "/readyz", "", 200, OUTCOME_ACCEPTED, "ready\n"},
+        {__LINE__, "HEAD", "/readyz", "", 200, OUTCOME_ACCEPTED, "ready\n"},
+        {__LINE__, "POST", "/readyz", "", 405, OUTCOME_ACCEPTED, "GET"},
+        {__LINE__, "GET", "/readyz/", "", 0, OUTCOME_UNKNOWN_PATH, ""},
+        {__LINE__, "GET", "/api/tenant", "", 0, OUTCOME_NO_KEY, ""},
+        {__LINE__, "GET", "/api/tenant", "x-api-key: $4", 0, OUTCOME_BAD_KEY, ""},
+        {__LINE__, "GET", "/api/tenant", "x-api-key: $0", 200, OUTCOME_ACCEPTED,
+         "{\"tenant\":\"acme\","},
+        {__LINE__, "GET", "/api/tenant", "x-api-key: $1", 200, OUTCOME_ACCEPTED,
+         "{\"tenant\":\"beta\","},
+        {__LINE__, "GET", "/api/tenant", "x-api-key: $2", 200, OUTCOME_ACCEPTED,
+         "\"suspended\":true"},
+        {__LINE__, "GET", "/api/tenant", "x-api-key: $3", 200, OUTCOME_ACCEPTED,
+         "\"per_second\":7,"},
+        {__LINE__, "PUT", "/api/tenant", "x-api-key: $0", 405, OUTCOME_ACCEPTED, "GET"},
+    };
+    struct home *h = home_open("items = \"7/s\";", "");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fake.outcome = OUTCOME_ACCEPTED;
+        fake.message[0] = 0;
+        struct request *req = ask(h, rows[i].method, rows[i].path, rows[i].headers);
+        if (fake.page_status != rows[i].status || fake.outcome != rows[i].outcome ||
+            strstr(fake.message, rows[i].says) == NULL)
+            fail_msg("row at line %d: %d, %s, %s", rows[i].line, fake.page_status,
+                     outcome_info[fake.outcome].reason, fake.message);
+        request_unref(req);
+    }
+    fake.kafka_down = true;
+    request_unref(ask(h, "GET", "/readyz", ""));
+    assert_int_equal(fake.page_status, 503);
+    fake.kafka_down = false;
+    atomic_store(&h->router.leaving, true);
+    request_unref(ask(h, "GET", "/readyz", ""));
+    assert_int_equal(fake.page_status, 503);
+    home_close(h);
+}
+
+/* Twenty at once, then five a second; a tenant's own, and nothing of its other limits. */
+static void test_a_page_may_not_be_asked_for_at_will(void **state)
+{
+    (void)state;
+    struct home *h = home_open("", "");
+    h->loop.now_ns += 60 * NS_PER_S; /* the rows above have asked */
+    for (int i = 0; i < 21; i++) {
+        request_unref(ask(h, "GET", "/api/tenant", "x-api-key: $0"));
+        assert_int_equal(fake.page_status, i < 20 ? 200 : 429);
+    }
+    request_unref(ask(h, "GET", "/api/tenant", "x-api-key: $1"));
+    assert_int_equal(fake.page_status, 200);
+    h->loop.now_ns += 200 * NS_PER_MS;
+    request_unref(ask(h, "GET", "/api/tenant", "x-api-key: $0"));
+    assert_int_equal(fake.page_status, 200);
+    home_close(h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -677,6 +754,8 @@ int main(void)
         cmocka_unit_test(test_bad_items_are_not_free),
         cmocka_unit_test(test_refused_by_transport),
         cmocka_unit_test(test_keys_are_not_told),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_a_page_may_not_be_asked_for_at_will),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

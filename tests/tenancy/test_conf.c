@@ -211,6 +211,7 @@ static void test_refusals_name_the_place(void **state)
         {__LINE__, "router: { admin = \"x\"; };", "router.admin: \"x\" is not an address"},
         {__LINE__, "supervisor: { admin = \"h:1x\"; };", "supervisor.admin:"},
         {__LINE__, "router: { max_buffered = \"1MiB\"; };", "router.max_buffered:"},
+        {__LINE__, "router: { drain_delay = \"20s\"; };", "router.drain_delay:"},
         {__LINE__, "router: { key_headers = []; };", "router.key_headers:"},
         {__LINE__, "router: { key_headers = [\"a b\"]; };", "is not of the form"},
         {__LINE__, "router: { key_headers = [\"\"]; };", "is not of the form"},
