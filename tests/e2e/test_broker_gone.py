@@ -221,7 +221,7 @@ def test_memory_and_caps_are_free_after_an_outage(system, broker):
 # ---- the router's own end
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_sigterm_under_load_loses_nothing(kafka, tenantry, tmp_path):
     """Router and workers as programs of their own: the router drains and exits 0; every acked item is
     in the database, once."""

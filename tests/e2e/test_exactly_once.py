@@ -60,7 +60,7 @@ def kill_loop(tmp_path, kills, rate):
         system.down()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_kill_loop_short(tmp_path):
     kill_loop(tmp_path, kills=8, rate=1000)
 
@@ -125,7 +125,7 @@ def crash_loop(tmp_path, kafka, prefix, point, at, stir, hits):
         system.down()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("point,at,stir", CRASH_POINTS)
 def test_crash_point_short(tmp_path, kafka, unique, point, at, stir):
     crash_loop(tmp_path, kafka, unique, point, at, stir, hits=3)

@@ -219,7 +219,7 @@ def soak(folder, seconds):
 
 
 @pytest.mark.sanitize
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 def test_soak_short(tmp_path):
     """Each event once."""
     soak(tmp_path, 0)
