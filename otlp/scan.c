@@ -11,8 +11,8 @@
  *     Collector (R228). protobuf-c lets any wire type pass for a bool; we do not;
  *   - repeated numbers come packed, unpacked and mixed; nothing else does (R219);
  *   - unknown fields are skipped, groups included (R214); protobuf-c refuses every group;
- *   - field number 0 and numbers above 2^29-1 are malformed (R227); protobuf-c skips the latter, and
- *     a 0 that is written in more than one byte;
+ *   - field number 0 and numbers above 2^29-1 are malformed (R227); protobuf-c skips the latter,
+ * and a 0 that is written in more than one byte;
  *   - keys and lengths are varints of up to 10 bytes like all others (R220); protobuf-c stops at 5;
  *   - messages nest at most SCAN_MAX_DEPTH (R229), a request is at most 2 GiB;
  *   - a singular message that is repeated is merged (R217), also as the member of a oneof: two
@@ -107,7 +107,7 @@ static inline bool value(struct wire *w, uint32_t number, enum wire_type type,
         [SCHEMA_VARINTS] = WIRE_VARINT,  [SCHEMA_TIME] = WIRE_FIXED64,
         [SCHEMA_BYTES] = WIRE_BYTES,     [SCHEMA_MESSAGE] = WIRE_BYTES,
         [SCHEMA_ID] = WIRE_BYTES,        [SCHEMA_COUNTS] = WIRE_FIXED64,
-        [SCHEMA_BOUNDS] = WIRE_FIXED64,
+        [SCHEMA_BOUNDS] = WIRE_FIXED64,  [SCHEMA_INDEX] = WIRE_VARINT,
     };
     uint64_t n;
     uint32_t n32;
@@ -217,6 +217,9 @@ static __attribute__((noinline)) unsigned checked(struct scan *s, const struct s
         break;
     case SCHEMA_COUNTS:
         s->counts += numbers(f->content);
+        break;
+    case SCHEMA_INDEX:
+        s->ret->string_indexes++;
         break;
     default:
         s->bounds += numbers(f->content);

@@ -37,7 +37,8 @@ struct scan_result {
     uint64_t expanded_bytes;
     uint64_t resources, scopes;
     uint64_t bad_items; /* items to be rejected alone (defect.h): filter_request leaves them out */
-    size_t error_at;    /* SCAN_MALFORMED: byte offset in the body */
+    uint64_t string_indexes; /* of keys and values: they mean nothing, and are taken as absent */
+    size_t error_at;         /* SCAN_MALFORMED: byte offset in the body */
     const char
         *error; /* SCAN_MALFORMED: a literal, e.g. "length runs past the end of its message" */
     const char

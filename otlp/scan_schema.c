@@ -20,6 +20,7 @@
 #define BYTES(name)              FIELD(name, BYTES, ROLE_NONE, NULL)
 #define COUNTS(name)             FIELD(name, COUNTS, ROLE_NONE, NULL)
 #define BOUNDS(name)             FIELD(name, BOUNDS, ROLE_NONE, NULL)
+#define INDEX(name)              FIELD(name, INDEX, ROLE_NONE, NULL)
 #define SUB(name, sub)           FIELD(name, MESSAGE, ROLE_NONE, &(sub))
 #define COUNTED(name, sub, role) FIELD(name, MESSAGE, role, &(sub))
 #define SHARED_VARINT(name)      FIELD(name, VARINT, ROLE_SHARED, NULL)
@@ -40,7 +41,7 @@ static const struct schema_message any_value = {
             [5] = SUB("AnyValue.array_value", array_value),
             [6] = SUB("AnyValue.kvlist_value", key_value_list),
             [7] = BYTES("AnyValue.bytes_value"),
-            [8] = VARINT("AnyValue.string_value_strindex"),
+            [8] = INDEX("AnyValue.string_value_strindex"),
         },
 };
 
@@ -66,7 +67,7 @@ const struct schema_message schema_key_value = {
         {
             [1] = BYTES("KeyValue.key"),
             [2] = SUB("KeyValue.value", any_value),
-            [3] = VARINT("KeyValue.key_strindex"),
+            [3] = INDEX("KeyValue.key_strindex"),
         },
 };
 

@@ -21,6 +21,7 @@ enum schema_kind {
     SCHEMA_TIME,   /* FIXED64, not 0 (R267) */
     SCHEMA_COUNTS, /* bucket_counts, repeated fixed64, packed or not (R268) */
     SCHEMA_BOUNDS, /* explicit_bounds, repeated double */
+    SCHEMA_INDEX,  /* of a string; a varint that means nothing outside of profiles (R262) */
 };
 
 /* What a field means for the counts. */

@@ -1,6 +1,7 @@
 /* What the whole body decides: it becomes the bytes of a record, or is refused. */
 #include "router/admission_steps.h"
 
+#include "base/log.h"
 #include "otlp/json_transcode.h"
 #include "otlp/scan.h"
 #include "router/coding.h"
@@ -121,6 +122,15 @@ static bool record_fits(struct request *req, struct refusal *why)
     return true;
 }
 
+/* R262: they belong to profiles; who sends them elsewhere loses keys or values. */
+static void tell_string_indexes(const struct request *req, uint64_t n)
+{
+    if (n > 0)
+        log_repeated(LOG_WARN, "string indexes outside of profiles are taken as absent",
+                     req->tenant->id, log_str("tenant", req->tenant->id),
+                     log_str("signal", signal_info[req->signal].name), log_u64("indexes", n));
+}
+
 static bool scan(struct request *req, struct refusal *why)
 {
     const struct record_conf *record = &req->snapshot->conf->record;
@@ -131,6 +141,7 @@ static bool scan(struct request *req, struct refusal *why)
     req->bad_items = found.bad_items;
     switch (status) {
     case SCAN_OK:
+        tell_string_indexes(req, found.string_indexes);
         return true;
     case SCAN_TOO_MANY_ITEMS:
         return refuse_text(why, OUTCOME_TOO_MANY_ITEMS, "%s: at most %llu",

@@ -4,6 +4,7 @@ hold. One router for all of them."""
 import contextlib
 import json
 import os
+import re
 import socket
 import ssl
 import struct
@@ -342,6 +343,18 @@ def test_repeated_keys_and_all_flags(system):
         assert (answer.status, answer.body) == (200, b"")
     until(lambda: rows(system, "odd"), 30, "the log record")
     until(lambda: [r for r in system.rows("acme", "otel_traces") if r["SpanName"] == "odd"], 30, "the span")
+
+
+def test_string_indexes_are_told(system):
+    """R262: taken as absent, and a line says so."""
+    body = build.logs_request([build.log("IDX", {"indexed": 1})]).SerializeToString()
+    text, index = b"\x2a\x05\x0a\x03IDX", b"\x2a\x05\x40\x83\x80\x80\x00"
+    assert body.count(text) == 1
+    assert http1(system, body=body.replace(text, index), headers=key(system)).status == 200
+    until(lambda: [r for r in system.rows("acme", "otel_logs") if "indexed" in r["LogAttributes"]], 30, "the record")
+    assert not rows(system, "IDX")
+    until(lambda: re.search("string indexes outside of profiles are taken as absent.* tenant=acme signal=logs indexes=1",
+                            system.process.output()), 10, "the line")
 
 
 def test_every_kind_of_value_at_every_place(system):

@@ -312,6 +312,28 @@ static void R232_R267_R268_bad_items_are_counted(void **state)
     }
 }
 
+static void R262_string_indexes_are_counted(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        const char *text;
+        unsigned indexes;
+    } rows[] = {
+        {__LINE__, LOG("5{1'v'} 6{1'k' 2{1'v'}}"), 0},
+        {__LINE__, LOG("5{8=3}"), 1},
+        {__LINE__, LOG("6{3=1 2{8=2}}"), 2},
+        {__LINE__, LOG("6{1'k' 2{5{1{8=0}}}}"), 1},
+        {__LINE__, "1{1{1{3=1}} 2{1{3{3=1}} 2{}}}", 2},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct scan_result r;
+        check_row(rows[i].line, scan_text(L, rows[i].text, &r) == SCAN_OK, "%s", r.error);
+        check_row(rows[i].line, r.string_indexes == rows[i].indexes, "%u",
+                  (unsigned)r.string_indexes);
+    }
+}
+
 static void R269_old_library_list_is_skipped(void **state)
 {
     (void)state;
@@ -491,6 +513,7 @@ int main(void)
         cmocka_unit_test(R230_claimed_lengths_cost_nothing),
         cmocka_unit_test(R231_strings_need_not_be_utf8),
         cmocka_unit_test(R232_R267_R268_bad_items_are_counted),
+        cmocka_unit_test(R262_string_indexes_are_counted),
         cmocka_unit_test(R269_old_library_list_is_skipped),
         cmocka_unit_test(counts_and_expanded_bytes),
         cmocka_unit_test(errors_name_place_and_field),

@@ -193,6 +193,8 @@ static enum schema_kind kind_of(const ProtobufCMessageDescriptor *m,
             return strcmp(f->name, "bucket_counts") == 0 ? SCHEMA_COUNTS : SCHEMA_BOUNDS;
         return in_point && strcmp(f->name, "time_unix_nano") == 0 ? SCHEMA_TIME : SCHEMA_FIXED64;
     default:
+        if (strstr(f->name, "strindex") != NULL)
+            return SCHEMA_INDEX;
         return repeated ? SCHEMA_VARINTS : SCHEMA_VARINT;
     }
 }
