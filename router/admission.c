@@ -1,5 +1,7 @@
 #include "router/admission_steps.h"
 
+#include "router/cors.h"
+#include "router/health.h"
 #include "router/metrics.h"
 #include "router/pages.h"
 
@@ -125,12 +127,27 @@ void answer_accepted(struct request *req)
 
 /* --- what the transport calls ---------------------------------------------------------------- */
 
+/* What is no export is not counted as one. */
+static void answer_other(struct request *req, const struct answer *a)
+{
+    req->answered = true;
+    release_body(req);
+    req->transport->answer(req, a);
+}
+
 enum admission_step admission_headers(struct request *req)
 {
     struct refusal why;
     req->snapshot = snapshot_ref(req->loop->snapshot);
     if (page_answer(req))
         return ADMISSION_ANSWERED;
+    req->health = health_is_check(req);
+    if (req->health)
+        return ADMISSION_CONTINUE;
+    if (cors_is_preflight(req) && is_signal_path(req->path)) {
+        answer_other(req, &(struct answer){.kind = ANSWER_PREFLIGHT});
+        return ADMISSION_ANSWERED;
+    }
     if (!check_headers(req, &why)) {
         answer_refused(req, &why);
         return ADMISSION_ANSWERED;
@@ -143,6 +160,12 @@ enum admission_step admission_data(struct request *req, size_t n)
 {
     struct refusal why;
     bool fits = req->body.len + n <= req->snapshot->conf->router.max_body;
+    if (req->health) {
+        if (req->body.len + n <= HEALTH_MAX_BODY)
+            return ADMISSION_CONTINUE;
+        admission_refuse(req, OUTCOME_TOO_LARGE, NULL);
+        return ADMISSION_ANSWERED;
+    }
     req->bytes += n;
     if (fits ? reserve_bytes(req, n, &why) : refuse(&why, OUTCOME_TOO_LARGE))
         return ADMISSION_CONTINUE;
@@ -153,6 +176,15 @@ enum admission_step admission_data(struct request *req, size_t n)
 void admission_body(struct request *req)
 {
     struct refusal why;
+    if (req->health) {
+        struct answer a = {0};
+        health_check(req, &a);
+        if (a.outcome == OUTCOME_ACCEPTED)
+            answer_other(req, &a);
+        else
+            answer(req, &a);
+        return;
+    }
     if (check_body(req, &why))
         deliver(req);
     else

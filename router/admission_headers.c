@@ -23,6 +23,11 @@ static enum signal signal_of_path(struct slice path, bool grpc)
     return (enum signal)i;
 }
 
+bool is_signal_path(struct slice path)
+{
+    return signal_of_path(path, false) != SIGNAL_COUNT;
+}
+
 static bool find_route(struct request *req, struct refusal *why)
 {
     bool grpc = req->kind == REQUEST_GRPC;

@@ -45,7 +45,9 @@ bool replace_body(struct request *req, struct buf body, struct refusal *why);
 /* --- admission_headers.c --- */
 
 step_fn check_headers;
-step_fn authenticate;  /* sets tenant and key */
+step_fn authenticate; /* sets tenant and key */
+/* One of the paths of OTLP/HTTP. */
+bool is_signal_path(struct slice path);
 step_fn refuse_coding; /* with the codings that are supported */
 /* A grpc-timeout in ns, saturating; false when it is malformed (R144). */
 bool grpc_timeout(struct slice text, uint64_t *ret_ns);

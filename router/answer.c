@@ -2,7 +2,9 @@
 
 #include "otlp/status.h"
 #include "router/coding.h"
+#include "router/cors.h"
 #include "router/grpc.h"
+#include "tenancy/tenancy.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -42,6 +44,8 @@ static struct status status_of(const struct draft *d)
 
 static struct slice content_type(struct draft *d)
 {
+    if (d->a->kind == ANSWER_PREFLIGHT)
+        return SLICE_NULL;
     if (d->grpc)
         return SLICE_LIT("application/grpc");
     return d->json ? SLICE_LIT("application/json") : SLICE_LIT("application/x-protobuf");
@@ -67,7 +71,9 @@ static struct slice authenticate(struct draft *d)
 
 static struct slice allow(struct draft *d)
 {
-    return d->a->outcome == OUTCOME_NOT_POST ? SLICE_LIT("POST") : SLICE_NULL;
+    if (d->a->outcome != OUTCOME_NOT_POST)
+        return SLICE_NULL;
+    return cors_is_on(d->req) ? SLICE_LIT("POST, OPTIONS") : SLICE_LIT("POST");
 }
 
 /* What would have been understood (R84, R170). */
@@ -125,6 +131,47 @@ static struct slice grpc_retry_info(struct draft *d)
     return value;
 }
 
+/* -- for browsers (R287, R288) -- */
+
+static struct slice allow_origin(struct draft *d)
+{
+    return cors_origin(d->req);
+}
+
+/* Caches must not give one origin's answer to another. */
+static struct slice vary(struct draft *d)
+{
+    return cors_is_on(d->req) ? SLICE_LIT("Origin") : SLICE_NULL;
+}
+
+static struct slice expose_headers(struct draft *d)
+{
+    return d->a->kind == ANSWER_EXPORT && cors_origin(d->req).len > 0 ? SLICE_LIT("Retry-After")
+                                                                      : SLICE_NULL;
+}
+
+static bool preflight_passes(struct draft *d)
+{
+    return d->a->kind == ANSWER_PREFLIGHT && cors_origin(d->req).len > 0;
+}
+
+static struct slice allow_methods(struct draft *d)
+{
+    return preflight_passes(d) ? SLICE_LIT("POST") : SLICE_NULL;
+}
+
+static struct slice allow_headers(struct draft *d)
+{
+    struct slice headers = preflight_passes(d) ? cors_headers(d->req) : SLICE_NULL;
+    return headers.len > 0 ? headers : SLICE_NULL;
+}
+
+static struct slice max_age(struct draft *d)
+{
+    uint64_t age = d->req->loop->snapshot->conf->router.cors.max_age;
+    return preflight_passes(d) ? printed(d, "%llu", age / NS_PER_S) : SLICE_NULL;
+}
+
 static const struct {
     const char *name;
     struct slice (*value)(struct draft *d);
@@ -140,6 +187,12 @@ static const struct {
     {"grpc-message", grpc_message},
     {"grpc-status-details-bin", grpc_details},
     {"google.rpc.retryinfo-bin", grpc_retry_info},
+    {"access-control-allow-origin", allow_origin},
+    {"vary", vary},
+    {"access-control-expose-headers", expose_headers},
+    {"access-control-allow-methods", allow_methods},
+    {"access-control-allow-headers", allow_headers},
+    {"access-control-max-age", max_age},
 };
 
 /* -- the body -- */
@@ -161,7 +214,10 @@ static void write_grpc_body(struct draft *d, struct response *ret)
         return;
     ret->grpc_ok = true;
     buf_append(&ret->body, prefix, sizeof(prefix));
-    response_encode(&ret->body, d->req->signal, d->a->rejected, d->message);
+    if (d->a->kind == ANSWER_HEALTH)
+        buf_append_slice(&ret->body, d->a->payload);
+    else
+        response_encode(&ret->body, d->req->signal, d->a->rejected, d->message);
     if (!ret->body.failed)
         grpc_prefix(ret->body.at, ret->body.len - sizeof(prefix)); /* R181 */
 }
@@ -238,7 +294,9 @@ int response_build(struct request *req, const struct answer *a, const char *date
             ret->headers[ret->n_headers++] =
                 (struct header){slice_str(response_headers[i].name), value};
     }
-    if (d.grpc)
+    if (a->kind == ANSWER_PREFLIGHT)
+        ret->status = 204;
+    else if (d.grpc)
         write_grpc_body(&d, ret);
     else
         write_body(&d, &ret->body);

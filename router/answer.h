@@ -5,7 +5,7 @@
 
 #include "router/request.h"
 
-#define RESPONSE_MAX_HEADERS 12
+#define RESPONSE_MAX_HEADERS 20
 
 struct response {
     int status;

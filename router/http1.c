@@ -325,6 +325,7 @@ static const char *reason_phrase(int status)
         const char *phrase;
     } rows[] = {
         {200, "OK"},
+        {204, "No Content"},
         {400, "Bad Request"},
         {401, "Unauthorized"},
         {403, "Forbidden"},
@@ -360,7 +361,8 @@ static void append_response(struct http1 *h, const struct response *r)
     buf_printf(out, "HTTP/1.1 %d %s\r\n", r->status, reason_phrase(r->status));
     for (size_t i = 0; i < r->n_headers; i++)
         append_header(out, &r->headers[i]);
-    buf_printf(out, "content-length: %zu\r\n", r->body.len);
+    if (r->status != 204)
+        buf_printf(out, "content-length: %zu\r\n", r->body.len);
     buf_append_str(out, connection_value(h));
     buf_append(out, "\r\n", 2);
     if (!r->without_body)

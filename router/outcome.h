@@ -18,6 +18,8 @@
     ROW(UNKNOWN_PATH, "unknown_path", 404, 12, false,                                              \
         "unknown path: OTLP/HTTP is served at /v1/traces, /v1/metrics and /v1/logs")               \
     ROW(UNKNOWN_METHOD, "unknown_method", 404, 12, false, "unknown gRPC service or method")        \
+    ROW(UNKNOWN_SERVICE, "unknown_service", 404, 5, false,                                         \
+        "the health check names a service that is not offered")                                    \
     ROW(NOT_POST, "not_post", 405, 13, false, "only POST is allowed here")                         \
     ROW(UNSUPPORTED_TYPE, "unsupported_type", 415, 12, false,                                      \
         "Content-Type must be application/x-protobuf or application/json, or application/grpc "    \

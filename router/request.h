@@ -42,11 +42,19 @@ struct answer_page {
     struct slice body;
 };
 
+enum answer_kind {
+    ANSWER_EXPORT,
+    ANSWER_HEALTH,    /* to a health check */
+    ANSWER_PREFLIGHT, /* to a browser's OPTIONS: 204 */
+};
+
 struct answer {
     const struct answer_page *page; /* NULL: the outcome's */
     enum outcome outcome;
-    const char *message; /* NULL: the outcome's text; borrowed until transport->answer returns */
-    uint64_t rejected;   /* OUTCOME_ACCEPTED: items left out, `message` says why (R104) */
+    enum answer_kind kind;
+    struct slice payload; /* ANSWER_HEALTH: the message */
+    const char *message;  /* NULL: the outcome's text; borrowed until transport->answer returns */
+    uint64_t rejected;    /* OUTCOME_ACCEPTED: items left out, `message` says why (R104) */
     uint64_t
         retry_delay_ns;    /* retryable outcomes: RetryInfo and Retry-After (R204-R212); 0 = 1 s */
     const char *bad_field; /* OUTCOME_MALFORMED: for the BadRequest detail */
@@ -86,6 +94,7 @@ struct request {
     const struct key *key;
     enum signal signal;            /* valid once `routed` */
     bool routed, own_deadline;     /* own_deadline: deadline_ns comes from grpc-timeout */
+    bool health;                   /* a health check, not an export: no key, no tenant */
     bool json;                     /* the body came as OTLP/JSON */
     bool answered, gone, produced; /* produced: Kafka has the body, its report is to come */
     uint8_t coding;                /* enum coding */

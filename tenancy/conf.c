@@ -40,6 +40,19 @@ static const struct option listen_rows[] = {
 static const struct option_group listen_options = {
     "listen", "One ingest listener; each serves OTLP/gRPC and OTLP/HTTP.", listen_rows};
 
+static const struct option cors_rows[] = {
+    OPTION_STRINGS(struct cors_conf, origins, "origins", "", OPT_RELOAD,
+                   "Origins whose pages may send, e.g. [ \"https://app.example\", "
+                   "\"https://*.example\" ], or \"*\". Empty = browsers are not served."),
+    OPTION_STRINGS(struct cors_conf, headers, "headers", "", OPT_RELOAD,
+                   "Request headers that pages may send. Empty = any."),
+    OPTION_DURATION(struct cors_conf, max_age, "max_age", "10m", "0s", "1d", OPT_RELOAD,
+                    "How long a browser may remember what it was allowed."),
+    OPTION_END,
+};
+static const struct option_group cors_options = {
+    "cors", "Browsers: pages of other origins may send OTLP/HTTP.", cors_rows};
+
 static const struct option certificate_rows[] = {
     OPTION_STRING(struct certificate_conf, certificate, "certificate", NULL, OPT_REQUIRED,
                   "PEM file with a certificate chain, leaf first; relative to this file's folder."),
@@ -67,6 +80,7 @@ static const struct option router_rows[] = {
         "Certificates for other names than those of router.certificate, which is for "
         "clients that ask for no name or an unknown one. Several for one name may differ in "
         "their kind of key."),
+    OPTION_GROUP(struct router_conf, cors, &cors_options, 0),
     OPTION_DURATION(struct router_conf, session_lifetime, "session_lifetime", "12h", "0s", "7d",
                     OPT_RELOAD,
                     "How long a client may resume its TLS session by a ticket; the tickets' keys "

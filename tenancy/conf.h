@@ -27,6 +27,13 @@ struct certificate_conf {
     const char *private_key; /* PEM */
 };
 
+/* What pages of browsers may do. */
+struct cors_conf {
+    struct option_strings origins; /* none = off */
+    struct option_strings headers; /* none = any */
+    uint64_t max_age;              /* ns a browser may remember a preflight */
+};
+
 struct router_conf {
     struct option_list
         listen;       /* of struct listen_conf; default 0.0.0.0:4317 and 0.0.0.0:4318 with TLS */
@@ -54,6 +61,8 @@ struct router_conf {
 
     uint64_t max_connection_age, max_connection_age_grace; /* ns; age 0 = unlimited */
     uint64_t keepalive_interval, keepalive_timeout;        /* ns; interval 0 = off */
+
+    struct cors_conf cors;
 
     struct option_list certificates; /* of struct certificate_conf: for other names */
     uint64_t session_lifetime;       /* ns a TLS session may be resumed; 0 = not at all */

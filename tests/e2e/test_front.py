@@ -157,7 +157,7 @@ def test_new_connections_of_one_address_are_limited(tmp_path):
 # -- how long connections live
 
 
-def test_r296_r297_r298_idle_age_and_keepalive(tmp_path):
+def test_R296_R297_r298_idle_age_and_keepalive(tmp_path):
     """Of HTTP/2, frame by frame: GOAWAY twice, the second after our answer to the PING between them."""
     front = Front(tmp_path, router='idle_timeout = "1s"; keepalive_interval = "100ms"; keepalive_timeout = "30s";')
     with RawHttp2(front.port, front.ca, timeout=30) as c:
@@ -217,7 +217,7 @@ def subject(front, *args):
     return found and found[1]
 
 
-def test_r8_r9_the_name_selects_the_certificate(names):
+def test_R8_R9_the_name_selects_the_certificate(names):
     default = subject(names, "-noservername")
     assert default not in (None, "other.test")
     assert subject(names, "-servername", "other.test") == "other.test"

@@ -255,7 +255,7 @@ static const struct row http_rows[] = {
 static const struct row grpc_rows[] = {
     {__LINE__, LOGS_METHOD, GRPC KEY, LOGS, OUTCOME_ACCEPTED, NULL},                          /* R133 */
     {__LINE__, LOGS_PATH, GRPC KEY, LOGS, OUTCOME_UNKNOWN_METHOD, NULL},                      /* R136 */
-    {__LINE__, "/grpc.health.v1.Health/Check", GRPC KEY, LOGS, OUTCOME_UNKNOWN_METHOD, NULL}, /* R135, R305 */
+    {__LINE__, "/grpc.health.v1.Health/Watch", GRPC KEY, LOGS, OUTCOME_UNKNOWN_METHOD, NULL}, /* R135, R305 */
     {__LINE__, LOGS_METHOD, "content-type: application/grpc+proto" KEY, LOGS, OUTCOME_ACCEPTED, NULL}, /* R138 */
     {__LINE__, LOGS_METHOD, "content-type: application/grpc; x=y" KEY, LOGS, OUTCOME_ACCEPTED, NULL}, /* R139 */
     {__LINE__, LOGS_METHOD, "content-type: application/grpc+json" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, "read as protobuf"}, /* R140 */

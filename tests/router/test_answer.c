@@ -1,5 +1,6 @@
 /* Every outcome as a response, over HTTP and over gRPC: status, headers, body. */
 #include "router/answer.h"
+#include "tenancy/tenancy.h"
 #include "tests/base/unit.h"
 
 #include "otlp/status.h"
@@ -36,6 +37,10 @@ static void draw(struct drawn *d, enum request_kind kind, const char *method, co
                  const struct answer *a)
 {
     memset(d, 0, sizeof(*d));
+    static struct conf conf; /* no origin of a browser is allowed */
+    static struct snapshot snapshot = {.conf = &conf};
+    static struct loop loop = {.snapshot = &snapshot};
+    d->req.loop = &loop;
     d->req.kind = kind;
     d->req.method = slice_str(method);
     d->req.headers[0] = (struct header){SLICE_LIT("content-type"), slice_str(type)};

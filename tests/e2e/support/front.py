@@ -19,10 +19,11 @@ NO_BROKER = "127.0.0.1:1"
 class Front:
     """`router`: text of that group, besides listeners; `listen`: the listener's own options."""
 
-    def __init__(self, folder, router="", listen="", tenants=("acme",)):
+    def __init__(self, folder, router="", listen="", tenants=("acme",), brokers=NO_BROKER):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.admin_port = free_ports(2)
+        self.brokers = brokers
         self.conf = self.folder / "tenantry.conf"
         self.write_conf(router, listen)
         run_tenantry("certs", "dev", "--folder", self.folder / "certs")
@@ -33,7 +34,7 @@ class Front:
     def write_conf(self, router="", listen=""):
         address = f'{{ address = "127.0.0.1:{self.port}"; {listen} }}'
         self.conf.write_text(
-            f'kafka: {{ brokers = "{NO_BROKER}"; }};\n'
+            f'kafka: {{ brokers = "{self.brokers}"; }};\n'
             f'router: {{ listen = ( {address} ); threads = 2; answer_timeout = "300ms";'
             f' admin = "127.0.0.1:{self.admin_port}"; {router} }};\n')  # fmt: skip
 
@@ -98,6 +99,23 @@ def head(path="/v1/logs", key=None, method="POST", extra=()):
     fields = {"Host": "localhost", "Content-Type": PROTOBUF, "Content-Length": "0", **(bearer(key) if key else {})}
     lines = [f"{method} {path} HTTP/1.1", *(f"{n}: {v}" for n, v in [*fields.items(), *extra])]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def exchange(sock, **options):
+    """Status, fields by lower-case name and body of the answer."""
+    sock.sendall(head(**options))
+    text = b""
+    while b"\r\n\r\n" not in text:
+        data = sock.recv(65536)
+        assert data, text
+        text += data
+    first, body = text.split(b"\r\n\r\n", 1)
+    first, *lines = first.decode().split("\r\n")
+    fields = {n.lower(): v.strip() for n, _, v in (line.partition(":") for line in lines)}
+    assert len(fields) == len(lines), lines
+    while len(body) < int(fields.get("content-length", 0)):
+        body += sock.recv(65536)
+    return int(first.split()[1]), fields, body
 
 
 def ask(sock, **options):
