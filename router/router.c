@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define RELOAD_POLL_NS (250 * NS_PER_MS)
+#define WARM_TENANTS   500
 #define DRAIN_POLL_NS  (20 * NS_PER_MS)
 /* HTTP/2 clients have the last GOAWAY by then (http2.c); who still asks is told to go elsewhere. */
 #define LAST_CALL_NS (1500 * NS_PER_MS)
@@ -80,9 +81,12 @@ static SSL_CTX *identity_renew(struct identity *id, const struct router_conf *co
 
 /* -- reload -- */
 
+/* Their metadata is there before the first record. librdkafka walks all its topics for each new
+ * one, so with thousands of tenants a start would take a minute: there each is made when it is
+ * used. */
 static void warm_topics(struct router *r, const struct snapshot *s)
 {
-    for (size_t i = 0; i < s->n_tenants; i++)
+    for (size_t i = 0; i < s->n_tenants && s->n_tenants <= WARM_TENANTS; i++)
         producers_warm(r->producers, &s->tenants[i]);
 }
 

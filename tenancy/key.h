@@ -18,17 +18,18 @@
 struct rate_conf;
 
 struct key {
-    char id[KEY_ID_LENGTH + 1];
+    /* What a request needs stands together. */
     uint8_t hash[KEY_HASH_SIZE]; /* SHA-256 of the secret part */
-    const char *label;
-    uint64_t created_s, expires_s; /* wall clock, s; expires 0 = never */
-    unsigned signals;              /* bit per enum signal */
+    uint64_t expires_s;          /* all times: wall clock; 0 = never */
+    struct key_runtime *runtime; /* of a key of a snapshot */
+    struct rate_conf *limits;    /* [LIMIT_SCOPE_COUNT] as asked for; NULL = none */
+    unsigned signals;            /* bit per enum signal */
     bool revoked;
-    uint64_t revoked_s;
+    char id[KEY_ID_LENGTH + 1];
+    const char *label;
+    uint64_t created_s, revoked_s;
     uint64_t rotated_s;                /* when the successor was issued; 0 = never */
     char successor[KEY_ID_LENGTH + 1]; /* "" = none */
-    struct rate_conf *limits;          /* [LIMIT_SCOPE_COUNT] as asked for; NULL = none */
-    struct key_runtime *runtime;       /* of a key of a snapshot */
 };
 
 struct key_parts {

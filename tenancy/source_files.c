@@ -1,5 +1,6 @@
 #include "tenancy/source.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "tenancy/keyfile.h"
@@ -7,8 +8,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define TENANT_CEILING (1024ul * 1024)
+#define LOOK_SHARE     20
+#define CHEAP_LOOK_NS  (5 * NS_PER_MS) /* of CPU: some thousand files */
 
 /* What stands in which folder under which suffix. */
 static const struct file_kind {
@@ -25,8 +29,10 @@ static const struct file_kind {
 struct source_files {
     struct source source;
     char *tenants, *keys;
-    char *only; /* NULL = all */
-    uint64_t stamps[KIND_COUNT];
+    char *only;                   /* NULL = all */
+    uint64_t stamps[KIND_COUNT];  /* of all files' contents */
+    uint64_t folders[KIND_COUNT]; /* of the folders: names that came, went or were replaced */
+    uint64_t look_again_ns;       /* monotonic; at the contents */
 };
 
 static const char *folder_of(const struct source_files *s, const struct file_kind *k)
@@ -57,13 +63,37 @@ static uint64_t stamp_of(const struct source_files *s, const struct file_kind *k
     return stamp;
 }
 
+static uint64_t folder_stamp(const struct source_files *s, const struct file_kind *k)
+{
+    return is_read(s, k) && s->only == NULL ? file_stamp(folder_of(s, k)) : 0;
+}
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* Looking at thousands of files costs tens of milliseconds. Files that come, go or are replaced by
+ * rename, as all our commands and most editors do it, change their folder and are seen at once; for
+ * what is written in place all files are looked at; when there are many, for one part in LOOK_SHARE
+ * of the time. */
 static bool files_changed(struct source *source)
 {
-    const struct source_files *s = (const struct source_files *)source;
+    struct source_files *s = (struct source_files *)source;
     for (size_t i = 0; i < KIND_COUNT; i++)
-        if (stamp_of(s, &file_kinds[i]) != s->stamps[i])
+        if (folder_stamp(s, &file_kinds[i]) != s->folders[i])
             return true;
-    return false;
+    uint64_t begin_ns = cpu_ns();
+    if (clock_mono_ns() < s->look_again_ns)
+        return false;
+    bool changed = false;
+    for (size_t i = 0; i < KIND_COUNT && !changed; i++)
+        changed = stamp_of(s, &file_kinds[i]) != s->stamps[i];
+    uint64_t cost_ns = cpu_ns() - begin_ns;
+    s->look_again_ns = cost_ns < CHEAP_LOOK_NS ? 0 : clock_mono_ns() + LOOK_SHARE * cost_ns;
+    return changed;
 }
 
 /* Reads one file into the next entry of `list`, which has room. A file that vanished since it was
@@ -143,6 +173,7 @@ static int files_read(struct source *source, struct source_list *ret, struct err
         const struct file_kind *k = &file_kinds[i];
         if (!is_read(s, k))
             continue;
+        s->folders[i] = folder_stamp(s, k);
         s->stamps[i] = stamp_of(s, k); /* before reading: what changes meanwhile is read again */
         int rc = s->only ? read_one(s, k, ret) : read_folder(s, k, ret, err);
         if (rc == -ENOMEM)

@@ -1,4 +1,4 @@
-"""The first benchmark: what the router and the consumer cost for one thing, log records in big requests
+"""Many tenants (bench_keys), then the first benchmark: what the router and the consumer cost for one thing, log records in big requests
 (1,000 records × 12 attributes, gRPC). CPU time is our process's own (user + system), by /proc; broker and
 sender are apart. Variants run in turns in one run, so that a drifting machine hits all alike.
 
@@ -139,6 +139,8 @@ def main():
     discard = Path(tenantry).parent / "tests" / "bench" / "router_discard"
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "?")
     print(f"{platform.platform()}, {os.cpu_count()} cores, {cpu}; {a.records} records a round, {a.rounds} rounds")
+    keys = Path(tenantry).parent / "tests" / "bench" / "bench_keys"
+    subprocess.run([keys, "200" if a.smoke else "10000"], check=True, timeout=600)
     b = Bench(folder, Path(tenantry).parent, a.records)
     try:
         client = b.topics()
