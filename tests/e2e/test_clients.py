@@ -29,9 +29,14 @@ WAYS = [
     *[Way("javascript", p, c) for p in ("grpc", "http/protobuf", "http/json") for c in ("none", "gzip")],
     *[Way("go", p, c) for p in ("grpc", "http/protobuf") for c in ("none", "gzip")],
 ]
+MORE_WAYS = [
+    *[Way("java", p, c) for p in ("grpc", "http/protobuf") for c in ("none", "gzip")],
+    *[Way("rust", p, c) for p in ("grpc", "http/protobuf", "http/json") for c in ("none", "gzip")],
+]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=str)
+@pytest.mark.parametrize(
+    "way", [*WAYS, *[pytest.param(way, marks=pytest.mark.long) for way in MORE_WAYS]], ids=str)
 def test_everything_an_sdk_makes_arrives(system, tmp_path, way):
     with OtlpServer("http/protobuf") as recorder:
         with Client(system, way, system.keys["acme"], tmp_path / "client.log", str(way), recorder) as client:

@@ -173,15 +173,26 @@ class PythonClient:
         self._sdk.shutdown()
 
     def do(self, command, timeout=120):
-        name, count, size = command.split()
-        assert name == "logs"
+        """Reports the last attempt alone: earlier ones of the same batch were repeated."""
+        name, *numbers = command.split()
         before = len(self._sdk.attempts)
-        for seq in range(int(count)):
-            self._sdk.logger.emit(LogRecord(
-                timestamp=time.time_ns(), body="x" * int(size), attributes={"seq": seq}))
+        {"logs": self._logs, "burst": self._burst}[name](*map(int, numbers))
         self._sdk.flush(timeout)
-        made = self._sdk.attempts[before:]
-        return [{"signal": "logs", "items": int(count), "error": None if made[-1].ok else made[-1].status}]
+        last = self._sdk.attempts[before:][-1]
+        return [{"signal": last.signal, "items": int(numbers[0]), "error": None if last.ok else last.status}]
+
+    def _logs(self, count, size):
+        for seq in range(count):
+            self._sdk.logger.emit(LogRecord(timestamp=time.time_ns(), body="x" * size, attributes={"seq": seq}))
+
+    def _burst(self, rate, seconds):
+        start, seq = time.monotonic(), 0
+        while seq < rate * seconds:
+            due = min(rate * seconds, rate * (time.monotonic() - start))
+            while seq < due:
+                self._sdk.tracer.start_span("burst", attributes={"seq": seq}).end()
+                seq += 1
+            time.sleep(0.02)
 
     def said(self):
         return [a.status for a in self._sdk.attempts]
@@ -216,3 +227,24 @@ def connect(system, way, key, log, **options):
     """The client of that language."""
     kind = {"python": PythonClient, "collector": CollectorClient}.get(way.language, Client)
     return kind(system, way, key, log, **options)
+
+
+def together(ways, work):
+    """work(way) for all at once: each mostly waits."""
+    failures = []
+
+    def run(way):
+        try:
+            work(way)
+        except BaseException as e:
+            failures.append((way, e))
+
+    threads = [threading.Thread(target=run, args=(way,), daemon=True) for way in ways]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for way, e in failures:
+        print(f"{way}: {e}")
+    if failures:
+        raise failures[0][1]
