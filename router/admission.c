@@ -37,16 +37,104 @@ static bool over_cap(const struct request *req, uint64_t total)
     return cap != 0 && total > cap && total > req->held;
 }
 
-bool reserve_bytes(struct request *req, uint64_t n, struct refusal *why)
+/* Counts `n` more bytes; the tenant's total. False: the router holds as much as it may. */
+static bool count_bytes(struct request *req, uint64_t n, uint64_t *ret_total)
 {
     struct router *r = req->loop->router;
     uint64_t buffered = atomic_fetch_add(&r->buffered, n) + n;
-    uint64_t in_flight = atomic_fetch_add(&req->tenant->runtime->in_flight, n) + n;
+    *ret_total = atomic_fetch_add(&req->tenant->runtime->in_flight, n) + n;
     req->held += n;
-    if (buffered > req->snapshot->conf->router.max_buffered)
+    return buffered <= req->snapshot->conf->router.max_buffered;
+}
+
+/* "too many bytes of this tenant are under way: 64100000 of 64MB; come back in 1 s" */
+static bool refuse_in_flight(const struct request *req, uint64_t total, struct refusal *why)
+{
+    char cap[64];
+    option_format_number(OPT_SIZE, req->tenant->conf->limits.in_flight, cap, sizeof(cap));
+    return refuse_text(why, OUTCOME_OVER_IN_FLIGHT, "%s: %llu, and its limit is %s",
+                       outcome_info[OUTCOME_OVER_IN_FLIGHT].text, (unsigned long long)total, cap);
+}
+
+bool reserve_bytes(struct request *req, uint64_t n, struct refusal *why)
+{
+    uint64_t total;
+    if (!count_bytes(req, n, &total))
         return refuse(why, OUTCOME_OVERLOADED);
-    if (over_cap(req, in_flight))
-        return refuse(why, OUTCOME_OVER_IN_FLIGHT);
+    return !over_cap(req, total) || refuse_in_flight(req, total, why);
+}
+
+/* --- slowed by flow control ------------------------------------------------------------------
+ * A body that would take its tenant above the cap is paused: its client may not send on until bytes
+ * of others are gone, for as long as a request may wait. What was on its way already is taken, up
+ * to a tenth of the cap more. */
+
+#define PAUSE_LOOK_NS (20 * NS_PER_MS)
+
+static void on_pause(struct loop_timer *t);
+
+static void pause_until_look(struct request *req)
+{
+    uint64_t next_ns = req->loop->now_ns + PAUSE_LOOK_NS;
+    req->timer.fire = on_pause;
+    loop_timer_set(req->loop, &req->timer,
+                   next_ns < req->pause_until_ns ? next_ns : req->pause_until_ns);
+}
+
+static bool may_pause(const struct request *req, uint64_t total)
+{
+    uint64_t cap = req->tenant->conf->limits.in_flight;
+    return total - cap <= cap / 10 && (req->paused || longest_wait(req) > 0);
+}
+
+static void begin_pause(struct request *req)
+{
+    if (req->paused)
+        return;
+    req->paused = true;
+    req->pause_until_ns = req->loop->now_ns + longest_wait(req);
+    router_count_waited(req->loop->router->metrics, req->tenant->runtime, req->signal);
+    pause_until_look(req);
+}
+
+static void end_pause(struct request *req)
+{
+    req->paused = false;
+    loop_timer_clear(req->loop, &req->timer);
+    arm_deadline(req);
+    if (req->transport->resume != NULL)
+        req->transport->resume(req);
+    if (req->whole)
+        admission_body(req);
+}
+
+static void on_pause(struct loop_timer *t)
+{
+    struct request *req = H2O_STRUCT_FROM_MEMBER(struct request, timer, t);
+    uint64_t total = atomic_load(&req->tenant->runtime->in_flight);
+    struct refusal why;
+    request_ref(req);
+    if (!over_cap(req, total))
+        end_pause(req);
+    else if (req->loop->now_ns < req->pause_until_ns)
+        pause_until_look(req);
+    else if (req->own_deadline && req->loop->now_ns >= req->deadline_ns)
+        answer_refused(req, (refuse(&why, OUTCOME_DEADLINE), &why));
+    else
+        answer_refused(req, (refuse_in_flight(req, total, &why), &why));
+    request_unref(req);
+}
+
+static bool take_bytes(struct request *req, uint64_t n, struct refusal *why)
+{
+    uint64_t total;
+    if (!count_bytes(req, n, &total))
+        return refuse(why, OUTCOME_OVERLOADED);
+    if (!over_cap(req, total))
+        return true;
+    if (!may_pause(req, total))
+        return refuse_in_flight(req, total, why);
+    begin_pause(req);
     return true;
 }
 
@@ -91,6 +179,7 @@ static void count(struct request *req, enum outcome outcome)
 static void answer(struct request *req, const struct answer *a)
 {
     req->answered = true;
+    req->paused = false;
     loop_timer_clear(req->loop, &req->timer);
     count(req, a->outcome);
     if (req->tenant != NULL && a->outcome != OUTCOME_ACCEPTED)
@@ -167,7 +256,7 @@ enum admission_step admission_data(struct request *req, size_t n)
         return ADMISSION_ANSWERED;
     }
     req->bytes += n;
-    if (fits ? reserve_bytes(req, n, &why) : refuse(&why, OUTCOME_TOO_LARGE))
+    if (fits ? take_bytes(req, n, &why) : refuse(&why, OUTCOME_TOO_LARGE))
         return ADMISSION_CONTINUE;
     answer_refused(req, &why);
     return ADMISSION_ANSWERED;
@@ -185,6 +274,9 @@ void admission_body(struct request *req)
             answer(req, &a);
         return;
     }
+    req->whole = true;
+    if (req->paused)
+        return;
     if (check_body(req, &why))
         deliver(req);
     else

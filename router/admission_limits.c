@@ -107,8 +107,7 @@ static bool refuse_claim(const struct claim *c, uint64_t now_ns, uint64_t delay_
     return false;
 }
 
-/* How long this request may be held back: not past its deadline. */
-static uint64_t longest_wait(const struct request *req)
+uint64_t longest_wait(const struct request *req)
 {
     uint64_t wait_ns = req->tenant->conf->limits.wait;
     if (req->deadline_ns == 0)

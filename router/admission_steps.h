@@ -56,6 +56,8 @@ bool grpc_timeout(struct slice text, uint64_t *ret_ns);
 
 step_fn limit_requests; /* one more against the requests per second */
 step_fn limit_payload;  /* bytes and items per second, bytes of the day */
+/* How long this request may be held back: limits.wait, but not past its deadline. */
+uint64_t longest_wait(const struct request *req);
 /* The daily quotas get back what did not become a record. */
 void return_quota(struct request *req);
 

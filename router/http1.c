@@ -41,7 +41,7 @@ struct http1 {
     bool awaits_100; /* the client holds its body back until we say so (R29) */
     bool served;     /* a request came on this connection */
     bool aged;       /* the next answer is the last one */
-    bool paused;     /* not reading: PIPELINE_BYTES are there */
+    bool paused;     /* not reading: PIPELINE_BYTES are there, or the request is paused */
 };
 
 static const struct transport_ops http1_transport;
@@ -222,6 +222,24 @@ static enum http1_body_state decode(struct http1 *h, struct slice *ret_piece)
     return s;
 }
 
+/* The client sends on until the buffers of the network are full. It is not the client that is slow.
+ */
+static void stop_reading(struct http1 *h)
+{
+    loop_timer_clear(h->c->loop, &h->c->timer);
+    if (!h->paused)
+        h2o_socket_read_stop(h->c->sock);
+    h->paused = true;
+}
+
+static void read_on(struct http1 *h)
+{
+    if (!h->paused || h->c->sock == NULL)
+        return;
+    h->paused = false;
+    conn_resume_reading(h->c);
+}
+
 static bool read_body(struct http1 *h)
 {
     struct slice piece;
@@ -238,6 +256,8 @@ static bool read_body(struct http1 *h)
         refuse_body(h);
     else if (open && s == HTTP1_BODY_DONE)
         finish_body(h);
+    else if (open && h->req->paused)
+        stop_reading(h);
     else if (open)
         loop_timer_set(h->c->loop, &h->c->timer, request_body_due(h->req));
     return true;
@@ -402,11 +422,23 @@ static void http1_answer(struct request *req, const struct answer *a)
         loop_timer_clear(h->c->loop, &h->c->timer); /* the write has its own */
     else
         conn_set_timer(h->c, LINGER_NS);
+    if (early)
+        read_on(h); /* what is left of the body of a paused request */
     conn_flush_later(h->c);
     drop_request(h);
 }
 
-static const struct transport_ops http1_transport = {.answer = http1_answer};
+static void http1_resume(struct request *req)
+{
+    struct http1 *h = req->stream;
+    if (h == NULL || h->state != HTTP1_BODY)
+        return;
+    loop_timer_set(h->c->loop, &h->c->timer, request_body_due(req));
+    read_on(h);
+}
+
+static const struct transport_ops http1_transport = {.answer = http1_answer,
+                                                     .resume = http1_resume};
 
 /* -- what the connection tells -- */
 
@@ -441,10 +473,7 @@ static void http1_wrote(struct conn *c)
         return;
     }
     await_head(h);
-    if (h->paused) {
-        h->paused = false;
-        conn_resume_reading(c);
-    }
+    read_on(h);
     run(h);
 }
 

@@ -143,8 +143,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 }
 
 /* What was taken is given back to the windows at once, since the bytes are counted by admission
- * from here on; what a stream no longer wants goes back to the connection's window only, so that
- * it does not starve the others (R44, R45). */
+ * from here on, but for a paused request, whose client has to wait; what a stream no longer wants
+ * goes back to the connection's window only, so that it does not starve the others (R44, R45). */
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
                    size_t len, void *arg)
 {
@@ -154,7 +154,9 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     if (s == NULL || s->req == NULL)
         return 0;
     http2_stream_data(s, slice_of(data, len));
-    if (s->req != NULL)
+    if (s->req != NULL && s->req->paused)
+        s->unopened += len;
+    else if (s->req != NULL)
         nghttp2_session_consume_stream(session, id, len);
     return 0;
 }

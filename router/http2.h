@@ -52,6 +52,7 @@ struct http2_stream {
     struct loop_timer timer; /* the body stalls; after the answer: the client does not take it */
     enum outcome refused;    /* found while the headers came; ACCEPTED = nothing */
     size_t header_bytes;     /* decoded, also those that are not kept */
+    size_t unopened;         /* bytes taken while the request was paused: the window's */
     bool begun;              /* all headers came; what follows are trailers */
     bool ended;              /* the client has sent all */
     struct buf answer;       /* body of the answer */

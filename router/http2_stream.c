@@ -215,7 +215,9 @@ void http2_stream_data(struct http2_stream *s, struct slice piece)
         feed_grpc(s, piece);
     else
         append_body(s, piece);
-    if (s->req != NULL)
+    if (s->req != NULL && req->paused) /* it is not the client that is slow */
+        loop_timer_clear(s->h->c->loop, &s->timer);
+    else if (s->req != NULL)
         set_body_timer(s);
     request_unref(req);
 }
@@ -309,4 +311,17 @@ static void http2_answer(struct request *req, const struct answer *a)
     drop_request(s);
 }
 
-static const struct transport_ops http2_transport = {.answer = http2_answer};
+static void http2_resume(struct request *req)
+{
+    struct http2_stream *s = req->stream;
+    if (s == NULL)
+        return;
+    nghttp2_session_consume_stream(s->h->session, s->id, s->unopened);
+    s->unopened = 0;
+    if (!s->ended)
+        set_body_timer(s);
+    conn_flush_later(s->h->c);
+}
+
+static const struct transport_ops http2_transport = {.answer = http2_answer,
+                                                     .resume = http2_resume};

@@ -4,7 +4,9 @@
  *   transport                         admission
  *   request_new, request_add_header…
  *   admission_headers(req)       ──▶  route, key, cheap limits; may answer at once
- *   admission_data(req, n)       ──▶  before each piece of body is appended: ceilings; may answer
+ *   admission_data(req, n)       ──▶  before each piece of body is appended: ceilings; may answer,
+ *                                     or set req->paused: no more, please, until …
+ *   transport->resume(req)       ◀──  … it is over (or the answer)
  *   admission_body(req)          ──▶  body is whole: decompress, scan, limits, produce; answers
  *   admission_gone(req, why)     ──▶  the client went away before the answer
  *   transport->answer(req, a)    ◀──  exactly once per request, unless admission_gone came first
@@ -66,6 +68,8 @@ struct transport_ops {
     /* Sends the answer. What is still to come of the body is ignored or stopped by the transport
      * (R38, R51). */
     void (*answer)(struct request *req, const struct answer *a);
+    /* req->paused was set within admission_data, and is over: the client may send on. */
+    void (*resume)(struct request *req);
 };
 
 struct request {
@@ -107,8 +111,11 @@ struct request {
     uint64_t quota_bytes, quota_day; /* counted against the daily quotas */
     bool stored;                     /* and to stay so: Kafka has it, or may have it */
     bool would_be_refused;           /* limits.dry_run: counted */
-    struct rejection *rejection;     /* in the arena; NULL: no item was rejected */
-    struct loop_timer timer;         /* deadline or not_before */
+    /* The tenant is over its in-flight cap: the transport lets the client send no more (R45). */
+    bool paused, whole;          /* whole: the body ended meanwhile */
+    uint64_t pause_until_ns;     /* monotonic; then it is refused */
+    struct rejection *rejection; /* in the arena; NULL: no item was rejected */
+    struct loop_timer timer;     /* deadline or not_before */
 };
 
 /* With one reference, the transport's. The body's ceiling is router.max_body. NULL: no memory. */

@@ -13,7 +13,7 @@ import pytest
 from support import otlp_build as build
 from support.system import System
 from support.wait import until
-from support.wire import PROTOBUF, Channel, Http1, Http2, bearer, finished, request, retry_delay
+from support.wire import PROTOBUF, Channel, Http1, Http2, Http2, bearer, finished, request, retry_delay
 
 KB = 1000
 
@@ -30,6 +30,7 @@ TENANTS = {
     "signal": limits('wait = "0s"; logs = { requests = "1/s"; };'),
     "nowait": limits('requests = "1/s"; wait = "0s";'),
     "cap": limits('in_flight = "64KiB";'),
+    "slow": limits('in_flight = "10MB"; wait = "1m";'),
     "free": "",
 }
 
@@ -267,7 +268,7 @@ def test_bytes_in_flight_are_capped(system):
             answer = c.read()
             assert answer.status == 429
             assert answer.rpc_status.code == 14
-            assert answer.rpc_status.message == "too many bytes of this tenant are under way"
+            assert re.fullmatch(r"too many bytes of this tenant are under way: \d+, and its limit is 64KiB", answer.rpc_status.message)
             assert 1 <= retry_delay(answer.rpc_status) <= 5 and answer.get("retry-after")
             assert push(system, "free") == 200
     until(lambda: counter(system, "tenantry_in_flight_bytes", "cap") == 0, 10, "an empty cap")
@@ -276,6 +277,46 @@ def test_bytes_in_flight_are_capped(system):
     assert push(system, "cap", logs(1, 64_000)) == 200
     until(lambda: counter(system, "tenantry_requests_total", "cap", outcome="client_gone") == 2, 20,
           "both that left counted")
+
+
+@pytest.mark.parametrize("http,others,first", [(1, 9_950_000, 100_000), (2, 9_700_000, 1_040_000)])
+def test_over_the_cap_it_is_slowed_by_flow_control(system, http, others, first):
+    """What goes above the cap is not refused but told to wait: over HTTP/2 the stream's window stays shut while
+    that lasts, and opens when the bytes of others are gone. R45."""
+    def count(name):
+        return counter(system, name, "slow")
+
+    # Too large for a record, which is told when all of it has come.
+    waited, body = count("tenantry_requests_waited_total"), bytes(first + 100_000)
+    own = {**fields(system, "slow"), "Content-Length": str(len(body))}
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(Http1(system))
+        other.send(request(headers={**fields(system, "slow"), "Content-Length": "10000000"}), bytes(others))
+        until(lambda: count("tenantry_in_flight_bytes") == others, 20, "the others' bytes")
+        if http == 1:
+            c = stack.enter_context(Http1(system))
+            c.send(request(headers=own), body[:first])
+        else:
+            c = stack.enter_context(Http2(system))
+            stream = c.start(headers=own)
+            c.data(stream, body[:first], end=False)
+        until(lambda: count("tenantry_requests_waited_total") > waited, 20, "it is held back")
+        if http == 2:
+            until(lambda: count("tenantry_in_flight_bytes") == others + first, 20, "all of it has come")
+            c.h2.ping(b"are you?")  # is answered behind all that was sent before
+            c._flush()
+            c.until(lambda: c.pongs)
+            shut = c.h2.local_flow_control_window(stream)
+            assert shut < first / 2
+        other.close()
+        if http == 1:
+            c.send(body[first:])
+            assert c.read().status == 413
+        else:
+            c.until(lambda: c.h2.local_flow_control_window(stream) > first / 2)
+            c.data(stream, body[first:])
+            assert c.read(stream).status == 413
+    until(lambda: count("tenantry_in_flight_bytes") == 0, 20, "an empty cap")
 
 
 def test_nothing_is_held_afterwards(system):

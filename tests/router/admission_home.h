@@ -46,7 +46,7 @@ static struct {
     struct producer_record *record;
     rd_kafka_resp_err_t send_error; /* producer_send returns it */
     bool kafka_down;
-    int answers;
+    int answers, resumed;
     enum outcome outcome;
     char message[512];
     int page_status; /* 0 = no page */
@@ -115,7 +115,13 @@ static void keep_answer(struct request *req, const struct answer *a)
     fake.bad_field = a->bad_field;
 }
 
-static const struct transport_ops fake_transport = {.answer = keep_answer};
+static void keep_resume(struct request *req)
+{
+    (void)req;
+    fake.resumed++;
+}
+
+static const struct transport_ops fake_transport = {.answer = keep_answer, .resume = keep_resume};
 
 /* --- the installation ------------------------------------------------------------------------- */
 

@@ -444,10 +444,11 @@ static void test_dry_run(void **state)
 static void test_in_flight(void **state)
 {
     (void)state;
-    struct home *h = home_open("in_flight = \"64KiB\";", "");
+    struct home *h = home_open("in_flight = \"64KiB\"; wait = \"0s\";", "");
     atomic_fetch_add(&runtime_of(h, "acme")->in_flight, 60000); /* others' */
     struct request *req = run_logs(h, 1, 10000);
     assert_int_equal(fake.outcome, OUTCOME_OVER_IN_FLIGHT);
+    assert_non_null(strstr(fake.message, ", and its limit is 64KiB"));
     assert_true(atomic_load(&runtime_of(h, "acme")->in_flight) == 60000);
     request_unref(req);
     atomic_fetch_sub(&runtime_of(h, "acme")->in_flight, 60000);
@@ -464,6 +465,72 @@ static void test_in_flight(void **state)
     buf_release(&plain);
     buf_release(&body);
     home_close(h);
+}
+
+/* Before it is refused its client may not send on: paused, until others' bytes are gone or the wait
+ * is over. */
+static void test_over_the_cap_it_is_slowed(void **state)
+{
+    (void)state;
+    enum { GOES_ON, ENDS_THEN_GOES_ON, IS_REFUSED, CLIENT_GOES, AT_ONCE };
+    static const struct {
+        uint64_t others;
+        int what;
+    } rows[] = {
+        {60000, GOES_ON},     {60000, ENDS_THEN_GOES_ON}, {60000, IS_REFUSED},
+        {60000, CLIENT_GOES}, {98000, AT_ONCE}, /* more than a tenth of the cap above it */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct home *h = home_open("in_flight = \"64KiB\"; wait = \"300ms\";", "");
+        struct tenant_runtime *rt = runtime_of(h, "acme");
+        struct buf b = BUF_INIT;
+        put_logs(&b, 1, 8000);
+        struct slice whole = buf_slice(&b), first = slice_of(whole.at, 6000),
+                     rest = slice_of(whole.at + 6000, whole.len - 6000);
+        bool all_at_once = rows[i].what == ENDS_THEN_GOES_ON;
+        atomic_fetch_add(&rt->in_flight, rows[i].others);
+        fake.answers = fake.resumed = 0;
+        struct request *req = make_logs_request(h);
+        assert_int_equal(admission_headers(req), ADMISSION_CONTINUE);
+        enum admission_step step = admission_data(req, all_at_once ? whole.len : first.len);
+        if (rows[i].what == AT_ONCE) {
+            assert_int_equal(step, ADMISSION_ANSWERED);
+            assert_int_equal(fake.outcome, OUTCOME_OVER_IN_FLIGHT);
+        } else {
+            assert_int_equal(step, ADMISSION_CONTINUE);
+            assert_true(req->paused && fake.answers == 0);
+            buf_append_slice(&req->body, all_at_once ? whole : first);
+            if (all_at_once)
+                admission_body(req);
+            for (int k = 0; k < 14; k++)
+                advance(h, 20 * NS_PER_MS);
+            assert_true(req->paused && fake.answers == 0 && fake.resumed == 0);
+        }
+        if (rows[i].what == IS_REFUSED) {
+            advance(h, 20 * NS_PER_MS);
+            assert_int_equal(fake.outcome, OUTCOME_OVER_IN_FLIGHT);
+            assert_int_equal(fake.answers, 1);
+        } else if (rows[i].what == CLIENT_GOES) {
+            admission_gone(req, OUTCOME_CLIENT_GONE);
+        }
+        atomic_fetch_sub(&rt->in_flight, rows[i].others);
+        if (rows[i].what == GOES_ON || all_at_once) {
+            advance(h, 20 * NS_PER_MS);
+            assert_true(!req->paused && fake.resumed == 1);
+        }
+        if (rows[i].what == GOES_ON) {
+            assert_int_equal(admission_data(req, rest.len), ADMISSION_CONTINUE);
+            buf_append_slice(&req->body, rest);
+            admission_body(req);
+        }
+        if (rows[i].what == GOES_ON || all_at_once) {
+            report(RD_KAFKA_RESP_ERR_NO_ERROR, false);
+            assert_int_equal(fake.outcome, OUTCOME_ACCEPTED);
+        }
+        request_unref(req);
+        buf_release(&b);
+        home_close(h);
+    }
 }
 
 static void test_global_budget(void **state)
@@ -517,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_quota_spent),
         cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_over_the_cap_it_is_slowed),
         cmocka_unit_test(test_global_budget),
         cmocka_unit_test(test_status_json),
     };

@@ -246,6 +246,7 @@ class Http2:
         self.ended = set()
         self.resets = {}  # stream: code
         self.goaway = None
+        self.pongs = 0
 
     def __enter__(self):
         return self
@@ -321,6 +322,8 @@ class Http2:
             self.ended.add(event.stream_id)
         elif kind == "ConnectionTerminated":
             self.goaway = event
+        elif kind == "PingAckReceived":
+            self.pongs += 1
 
 
 def http2(system, method="POST", path="/v1/logs", body=b"", headers=None):
