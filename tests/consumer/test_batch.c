@@ -37,6 +37,14 @@ static void test_records_stand_under_their_unit(void **state)
     batch_free(b);
 }
 
+static void test_the_checksum_is_of_key_and_value(void **state)
+{
+    (void)state;
+    /* the check value of CRC-32C, of "123456789" */
+    assert_int_equal(record_checksum(SLICE_LIT("1234"), SLICE_LIT("56789")), 0xE3069283);
+    assert_int_equal(record_checksum(SLICE_NULL, SLICE_LIT("123456789")), 0xE3069283);
+}
+
 static void test_a_record_taken_back_leaves_no_trace(void **state)
 {
     (void)state;
@@ -71,6 +79,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records_stand_under_their_unit),
+        cmocka_unit_test(test_the_checksum_is_of_key_and_value),
         cmocka_unit_test(test_a_record_taken_back_leaves_no_trace),
         cmocka_unit_test(test_freeing),
     };

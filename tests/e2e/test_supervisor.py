@@ -51,10 +51,12 @@ def test_kill9_leaves_no_orphan(tmp_path):
         written(system, "acme", 50)
         family = descendants(system.process.pid)
         assert len(family) == 4, [command_line(p) for p in family]  # Kafka, router, two workers
+        ports = (system.folder / "state/kafka/ports").read_text()
         system.process.kill9()
         until(lambda: not any(exists(p) for p in family), 10,
               lambda: f"the end of {[command_line(p) for p in family]}")  # fmt: skip
         system.up()
+        assert (system.folder / "state/kafka/ports").read_text() == ports  # others may use it by these
         written(system, "acme", 50)
     finally:
         system.down()

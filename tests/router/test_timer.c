@@ -20,18 +20,27 @@ static uint64_t earliest(const struct fixture *f)
     return due;
 }
 
+static void random_operation(struct fixture *f)
+{
+    struct loop_timer *t = &f->timers[random() % TIMERS];
+    if (random() % 3 == 0)
+        timer_heap_clear(&f->heap, t);
+    else
+        timer_heap_set(&f->heap, t, (uint64_t)random() % 1000);
+    assert_int_equal(timer_heap_next(&f->heap), earliest(f));
+}
+
+/* Emptied now and then: what is out of place far down comes to light. */
 static void test_random_operations(void **state)
 {
     (void)state;
     struct fixture f = {0};
     srandom(1);
-    for (int i = 0; i < 100000; i++) {
-        struct loop_timer *t = &f.timers[random() % TIMERS];
-        if (random() % 3 == 0)
-            timer_heap_clear(&f.heap, t);
-        else
-            timer_heap_set(&f.heap, t, (uint64_t)random() % 1000);
-        assert_int_equal(timer_heap_next(&f.heap), earliest(&f));
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i < 1000; i++)
+            random_operation(&f);
+        for (uint64_t due; (due = earliest(&f)) != UINT64_MAX;)
+            assert_int_equal(timer_heap_take_due(&f.heap, 1000)->due_ns, due);
     }
     timer_heap_release(&f.heap);
 }

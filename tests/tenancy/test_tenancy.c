@@ -241,6 +241,19 @@ static void test_refused_files(void **state)
     }
 }
 
+/* libconfig would stop at it, and take what stands before for the whole. */
+static void test_a_file_with_a_nul_byte_is_refused(void **state)
+{
+    static const char text[] = "tenant: { id = \"acme\"; };\0 and more";
+    struct home *h = *state;
+    char path[512];
+    FILE *file = fopen(temp_path(&h->f, "tenants.d/acme.conf", path), "w");
+    assert_int_equal(fwrite(text, 1, sizeof(text) - 1, file), sizeof(text) - 1);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(tenancy_reload(h->t, &h->err), -EINVAL);
+    assert_non_null(strstr(h->err.text, "acme.conf: this is not a text file"));
+}
+
 /* Whether the key's tenant is known by name only. */
 static bool is_unreadable(struct home *h, const char *text)
 {
@@ -474,6 +487,7 @@ int main(void)
         IN_HOME(test_authentication),
         IN_HOME(test_a_wrong_secret_is_not_the_key),
         cmocka_unit_test(test_refused_files),
+        IN_HOME(test_a_file_with_a_nul_byte_is_refused),
         IN_HOME(test_a_wrong_file_at_the_start_is_left_out),
         IN_HOME(test_an_unreadable_tenant_has_its_keys),
         IN_HOME(test_one_database_belongs_to_one_tenant),
