@@ -172,11 +172,14 @@ def disorderly(log):
     return found
 
 
-def tell_memory(system):
-    for child in ("router ", *(f"consumer {tenant} " for tenant in ("acme", "beta", "flood"))):
+def memory(system, child):
+    """What its process holds and held at most; None while it is being restarted."""
+    try:
         status = Path(f"/proc/{system.child(child)}/status").read_text()
-        now, most = (int(re.search(rf"{field}:\s+(\d+)", status)[1]) // 1024 for field in ("VmRSS", "VmHWM"))
-        print(f"memory of {child}: {now} MiB, largest {most} MiB")
+    except OSError:
+        return None
+    found = [re.search(rf"{field}:\s+(\d+)", status) for field in ("VmRSS", "VmHWM")]
+    return None if None in found else " MiB, largest ".join(str(int(f[1]) // 1024) for f in found) + " MiB"
 
 
 def soak(folder, seconds):
@@ -209,7 +212,9 @@ def soak(folder, seconds):
     for tenant in load.journals:
         told = system.cli("ledger", tenant, check=False)
         assert told.returncode == 0, told.stdout + told.stderr
-    tell_memory(system)
+    for child in ("router ", "consumer acme ", "consumer beta ", "consumer flood "):
+        told = until(lambda: memory(system, child), PATIENCE, f"a {child}")
+        print(f"memory of {child}: {told}")
     assert system.down(PATIENCE) == 0
     log = system.process.output()
     print(f"{happened} events, {rude.acts} rude acts, {len(ends(log))} ends of processes,"
