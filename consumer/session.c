@@ -160,7 +160,8 @@ static int on_close_socket(int fd, void *opaque)
 }
 
 /* librdkafka 2.0 does not tell the application that a partition could not be fetched, but its log
- * does; the line comes before any record that is fetched afterwards. */
+ * does; the line comes before any record that is fetched afterwards. (tests/consumer/test_session.c
+ * holds it to that. A replaced cluster shows by its closed connections and its id, without it.) */
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     if (strcmp(facility, "BROKERUA") == 0 && rk != NULL) {
@@ -279,6 +280,15 @@ int session_same_cluster(struct session *s, int timeout_ms)
     int same = id == NULL ? -EAGAIN : strcmp(id, s->cluster) == 0;
     free(id);
     return same;
+}
+
+bool session_cluster_changed(struct session *s)
+{
+    char *id = rd_kafka_clusterid(s->rk, 0);
+    bool changed = id != NULL && strcmp(id, s->cluster) != 0;
+    if (id != NULL)
+        rd_kafka_mem_free(s->rk, id);
+    return changed;
 }
 
 int session_open(struct session *s, const struct conf *conf, const char *brokers,

@@ -40,6 +40,8 @@ int session_open(struct session *s, const struct conf *conf, const char *brokers
                  const struct tenant *t, const char *instance, int timeout_ms, struct errbuf *err);
 /* Is it the cluster that answered at first? 1 = yes, 0 = another, -EAGAIN = no answer in time. */
 int session_same_cluster(struct session *s, int timeout_ms);
+/* Whether the client has heard of another cluster id meanwhile; asks nobody. */
+bool session_cluster_changed(struct session *s);
 /* Serves group events; calls back revoked and assigned. */
 void session_serve(struct session *s, int timeout_ms);
 /* The next record or per-partition error, or NULL. The caller destroys it or gives it to a batch.

@@ -1,5 +1,5 @@
 /* Makes tenants' topics beside the supervisor's loop, so that a slow or absent Kafka holds nobody
- * up; and makes them anew when somebody deletes them (docs/decisions/0017-a-deleted-topic.md). */
+ * up; and makes them anew when somebody deletes them (docs/decisions/0019-a-deleted-topic.md). */
 #ifndef CONSUMER_TOPIC_MAKER_H
 #define CONSUMER_TOPIC_MAKER_H
 

@@ -208,6 +208,34 @@ int64_t unit_fetch_offset(const struct unit *u)
     return u->read_next == UNIT_READ_ANY ? RD_KAFKA_OFFSET_BEGINNING : u->read_next;
 }
 
+/* All that was read is written, or records would be taken for stale ones. */
+static bool is_settled(const struct unit *u)
+{
+    return u->state == UNIT_RUNNING && u->progress.known && u->progress.next > u->progress.first &&
+           u->read_next == u->progress.next && u->lost == 0;
+}
+
+bool unit_idle(struct unit *u, uint64_t after_ns, uint64_t now_ns)
+{
+    bool settled = is_settled(u);
+    if (!settled)
+        u->idle_since_ns = 0;
+    else if (u->idle_since_ns == 0 || u->idle_next != u->progress.next)
+        u->idle_since_ns = now_ns;
+    u->idle_next = u->progress.next;
+    return settled && now_ns - u->idle_since_ns >= after_ns;
+}
+
+void unit_look_again(struct unit *u)
+{
+    u->idle_since_ns = 0;
+    u->state = UNIT_VERIFYING;
+    u->read_next = u->progress.next - 1;
+    u->doubts = 0;
+    u->doubt_due_ns = 0;
+    u->restart = true;
+}
+
 void unit_stop(struct unit *u, uint64_t now_ns)
 {
     u->state = UNIT_PARKED;

@@ -43,6 +43,8 @@ struct unit {
     unsigned doubts;          /* times the doubt was confirmed */
     uint64_t doubt_due_ns;    /* when to ask for the log's bounds; 0 = not set */
     int64_t end;              /* of the log, when it was asked for last; 0 = never */
+    uint64_t idle_since_ns;   /* all was written and nothing came since then; 0 = not so */
+    int64_t idle_next;        /* progress.next at that time */
     int64_t gap_seen;         /* a gap in front of this offset was seen once; 0 = none */
     struct breaker breaker;
     bool stopped; /* by the breaker, until records of it are written again */
@@ -80,6 +82,11 @@ bool unit_wants_watermarks(struct unit *u, uint64_t now_ns);
 void unit_watermarks(struct unit *u, int64_t low, int64_t high, uint64_t now_ns);
 /* They were asked for without an answer: later again. */
 void unit_watermarks_unknown(struct unit *u, uint64_t now_ns);
+/* Whether a running unit has had nothing to read for so long that its last written record is worth
+ * another look: nobody may have told that the topic was made anew. `after_ns`: how long. */
+bool unit_idle(struct unit *u, uint64_t after_ns, uint64_t now_ns);
+/* The last written record is compared again before anything is taken. */
+void unit_look_again(struct unit *u);
 /* The breaker stopped it: it is parked, and read again from its progress after a pause, which grows
  * with each time. */
 void unit_stop(struct unit *u, uint64_t now_ns);

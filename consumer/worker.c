@@ -25,7 +25,8 @@
 #define BOUNDS_WAIT_MS 2000 /* for the broker to tell the bounds of a log */
 #define LAG_WAIT_MS    300
 #define BATCH_STRETCH  4 /* while the writer is busy a batch may grow to so many times its size */
-#define STALL_NS       (2 * NS_PER_S) /* without taking records: fetching may have stood still */
+#define IDLE_LOOK_NS   (20 * NS_PER_S) /* a topic without records: is it still the same? */
+#define STALL_NS       (2 * NS_PER_S)  /* without taking records: fetching may have stood still */
 
 struct worker {
     const struct conf *conf;
@@ -335,6 +336,20 @@ static bool some_parked(const struct worker *w)
     return parked;
 }
 
+/* A topic that was made anew with just as many records, and nobody told: fetching goes on at the
+ * end as if nothing had happened. All idle units at once, since setting positions disturbs the
+ * others. */
+static void look_at_idle(struct worker *w)
+{
+    uint64_t now = clock_mono_ns();
+    bool some = false;
+    for (size_t i = 0; i < w->session.n_units; i++)
+        some |= unit_idle(&w->session.units[i], IDLE_LOOK_NS, now);
+    for (size_t i = 0; some && i < w->session.n_units; i++)
+        if (unit_idle(&w->session.units[i], IDLE_LOOK_NS / 2, now))
+            unit_look_again(&w->session.units[i]);
+}
+
 static void place_if_wanted(struct worker *w)
 {
     bool wanted = false;
@@ -417,6 +432,12 @@ static void take(struct worker *w, struct unit *u, rd_kafka_message_t *m)
 static void notice_break(struct worker *w)
 {
     w->recheck = session_broke(&w->session) || w->recheck;
+}
+
+/* What librdkafka has learned by itself since: costs no request. */
+static void notice_cluster(struct worker *w)
+{
+    w->recheck = session_cluster_changed(&w->session) || w->recheck;
 }
 
 static void record_came(struct worker *w, rd_kafka_message_t *m)
@@ -558,6 +579,7 @@ static void turn(struct worker *w)
     if (job != NULL)
         job_done(w, job);
     notice_break(w);
+    notice_cluster(w);
     if (w->recheck)
         recheck_units(w);
     if (w->reload)
@@ -574,6 +596,7 @@ static void turn(struct worker *w)
     }
     look_at_doubts(w);
     look_at_stopped(w);
+    look_at_idle(w);
     place_if_wanted(w);
     take_records(w);
     tell_status(w, false);

@@ -245,6 +245,36 @@ static void test_a_stale_record_is_not_taken_for_the_first(void **state)
     });
 }
 
+static void test_an_idle_unit_is_compared_again(void **state)
+{
+    (void)state;
+    struct unit u = {.state = UNIT_LOADING};
+    uint64_t now = 100 * NS_PER_S;
+    const struct progress p = {.known = true, .next = 10, .last_timestamp = STAMP};
+    assert_false(unit_idle(&u, NS_PER_S, now));
+    unit_loaded(&u, &p);
+    assert_false(unit_idle(&u, NS_PER_S, now)); /* it is being compared */
+    assert_int_equal(unit_record(&u, 9, STAMP, 0, -1), UNIT_SKIP);
+    assert_int_equal(u.state, UNIT_RUNNING);
+    assert_false(unit_idle(&u, NS_PER_S, now));
+    assert_true(unit_idle(&u, NS_PER_S, now + NS_PER_S));
+    unit_record(&u, 10, STAMP, 0, -1); /* read and not written */
+    assert_false(unit_idle(&u, NS_PER_S, now + 2 * NS_PER_S));
+    u.progress.next = 11;
+    assert_false(unit_idle(&u, NS_PER_S, now + 3 * NS_PER_S));
+    u.progress.next = u.read_next = 12; /* it moved between two looks */
+    assert_false(unit_idle(&u, NS_PER_S, now + 5 * NS_PER_S));
+    assert_true(unit_idle(&u, NS_PER_S, now + 6 * NS_PER_S));
+    unit_look_again(&u);
+    assert_int_equal(u.state, UNIT_VERIFYING);
+    assert_int_equal(unit_fetch_offset(&u), 11);
+    assert_true(u.restart);
+    unit_record(&u, 11, STAMP, SUM, -1); /* another checksum: another topic */
+    assert_int_equal(u.state, UNIT_REGENERATING);
+    u = (struct unit){.state = UNIT_RUNNING, .read_next = UNIT_READ_ANY};
+    assert_false(unit_idle(&u, 0, now)); /* nothing was written yet */
+}
+
 static void test_a_stopped_unit_is_looked_at_again(void **state)
 {
     (void)state;
@@ -303,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_a_log_that_ends_just_before_the_record_to_compare_with),
         cmocka_unit_test(test_watermarks_are_wanted_when_nothing_comes),
         cmocka_unit_test(test_a_stale_record_is_not_taken_for_the_first),
+        cmocka_unit_test(test_an_idle_unit_is_compared_again),
         cmocka_unit_test(test_a_stopped_unit_is_looked_at_again),
         cmocka_unit_test(test_letters_that_were_told_are_known),
     };
