@@ -5,6 +5,7 @@
 #include "router/coding.h"
 #include "router/key_carrier.h"
 #include "router/metrics.h"
+#include "router/tls_client.h"
 #include "tenancy/key_runtime.h"
 
 static bool not_draining(struct request *req, struct refusal *why)
@@ -135,6 +136,8 @@ bool authenticate(struct request *req, struct refusal *why)
         req->snapshot, key, req->received_ns / NS_PER_S, &req->tenant, &req->key);
     if (carried == CARRIED_SEVERAL) /* R283 */
         verdict = AUTH_SEVERAL;
+    if (verdict == AUTH_OK && !tls_client_agrees(req->certificate, req->tenant))
+        verdict = AUTH_CERTIFICATE;
     if (verdict != AUTH_OK)
         return refuse_key(req, verdict, why);
     if (req->routed)

@@ -35,6 +35,7 @@ static void bury(struct loop_task *t)
     if (c->ops != NULL)
         c->ops->free(c);
     SSL_CTX_free(c->ssl_ctx);
+    buf_release(&c->certificate);
     buf_release(&c->out);
     buf_release(&c->writing);
     free(c);

@@ -42,7 +42,8 @@ struct conn {
     const struct conn_ops *ops; /* NULL until the protocol is known */
     void *protocol;
     const struct listener *listener; /* outlives it */
-    struct address client;       /* who is counted and logged: the peer, or whom a balancer names */
+    struct address client;  /* who is counted and logged: the peer, or whom a balancer names */
+    struct buf certificate; /* names in the client's; set by tls.c when the handshake is done */
     struct address_entry *entry; /* of the client, once it is let in; NULL = not counted */
     SSL_CTX *ssl_ctx; /* a reference until the handshake is over: libh2o keeps a bare pointer */
     uint64_t started_ns;

@@ -133,6 +133,7 @@ static bool begin_request(struct http1 *h, const struct http1_head *head, enum o
     }
     h->req = req;
     req->client = h->c->client;
+    req->certificate = buf_slice(&h->c->certificate);
     h->served = true;
     h->keep_alive = refused == OUTCOME_ACCEPTED && head->keep_alive && !h->c->loop->front->draining;
     h->version_1_0 = head->minor_version == 0;

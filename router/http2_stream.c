@@ -60,6 +60,7 @@ struct http2_stream *http2_stream_new(struct http2 *h, int32_t id)
         return NULL;
     }
     s->req->client = h->c->client;
+    s->req->certificate = buf_slice(&h->c->certificate);
     s->h = h;
     s->id = id;
     s->timer.fire = on_stalled;

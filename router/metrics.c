@@ -235,6 +235,7 @@ void router_count_auth(enum auth_verdict verdict)
         [AUTH_MISSING] = "missing",
         [AUTH_SEVERAL] = "several",
         [AUTH_SIGNAL] = "signal",
+        [AUTH_CERTIFICATE] = "certificate",
     };
     static series_slot slots[AUTH_VERDICT_COUNT];
     struct metric_series *s = atomic_load(&slots[verdict]);

@@ -82,6 +82,8 @@ struct request {
     enum request_kind kind;
     bool http1;
     struct address client;     /* who sends it: the peer, or whom a trusted balancer names */
+    struct slice certificate;  /* names in the client's (tls_client.h); the connection's: for
+                                  admission_headers alone */
     struct slice method, path; /* path without the query */
     struct header headers[REQUEST_MAX_HEADERS];
     size_t n_headers, header_bytes;

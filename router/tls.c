@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "router/conn.h"
+#include "router/tls_client.h"
 #include "router/tls_identity.h"
 #include "tenancy/conf.h"
 
@@ -86,12 +87,20 @@ static int select_certificate(SSL *ssl, int *alert, void *arg)
                                                                  : SSL_TLSEXT_ERR_NOACK;
 }
 
+static void on_handshake_done(const SSL *ssl)
+{
+    h2o_socket_t *sock = BIO_get_data(SSL_get_rbio(ssl));
+    struct conn *c = sock->data;
+    watch_writes(ssl, false);
+    tls_client_names(ssl, &c->certificate);
+}
+
 static void on_info(const SSL *ssl, int where, int value)
 {
     if (where == SSL_CB_HANDSHAKE_START)
         watch_writes(ssl, true);
     else if (where == SSL_CB_HANDSHAKE_DONE)
-        watch_writes(ssl, false);
+        on_handshake_done(ssl);
     else if (where == SSL_CB_WRITE_ALERT && value >> 8 == SSL3_AL_FATAL)
         send_alert(ssl);
     else if (where == SSL_CB_READ_ALERT && (value & 0xFF) == SSL_AD_CLOSE_NOTIFY)
@@ -157,7 +166,7 @@ SSL_CTX *tls_context_new(const struct router_conf *conf, struct tls_tickets *tic
     }
     set_rules(ctx);
     tls_tickets_attach(tickets, ctx);
-    if (use_identities(ctx, conf, err) < 0) {
+    if (use_identities(ctx, conf, err) < 0 || tls_client_setup(ctx, conf, err) < 0) {
         SSL_CTX_free(ctx);
         return NULL;
     }
@@ -178,5 +187,7 @@ uint64_t tls_files_stamp(const struct router_conf *conf)
         add_file(add_file(conf->session_lifetime, conf->certificate), conf->private_key);
     for (size_t i = 0; i < conf->certificates.n; i++)
         stamp = add_file(add_file(stamp, more[i].certificate), more[i].private_key);
+    if (conf->client_certificates != CLIENT_CERTIFICATES_OFF)
+        stamp = add_file(stamp + (uint64_t)conf->client_certificates, conf->client_ca);
     return conf->ticket_secrets[0] ? add_file(stamp, conf->ticket_secrets) : stamp;
 }

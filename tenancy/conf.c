@@ -40,6 +40,12 @@ static const struct option listen_rows[] = {
 static const struct option_group listen_options = {
     "listen", "One ingest listener; each serves OTLP/gRPC and OTLP/HTTP.", listen_rows};
 
+static const struct option_choice client_certificates[] = {
+    {"off", CLIENT_CERTIFICATES_OFF},
+    {"optional", CLIENT_CERTIFICATES_OPTIONAL},
+    {"required", CLIENT_CERTIFICATES_REQUIRED},
+    {0}};
+
 static const struct option cors_rows[] = {
     OPTION_STRINGS(struct cors_conf, origins, "origins", "", OPT_RELOAD,
                    "Origins whose pages may send, e.g. [ \"https://app.example\", "
@@ -81,6 +87,15 @@ static const struct option router_rows[] = {
         "clients that ask for no name or an unknown one. Several for one name may differ in "
         "their kind of key."),
     OPTION_GROUP(struct router_conf, cors, &cors_options, 0),
+    OPTION_ENUM(
+        struct router_conf, client_certificates, "client_certificates", "off", client_certificates,
+        OPT_RELOAD,
+        "Whether TLS clients show a certificate besides their key (mutual TLS). One that is "
+        "shown has to be of client_ca and to name the key's tenant."),
+    OPTION_STRING(
+        struct router_conf, client_ca, "client_ca", "", OPT_RELOAD,
+        "PEM file with the CAs of clients, and CRLs if there are; relative to this file's "
+        "folder."),
     OPTION_DURATION(struct router_conf, session_lifetime, "session_lifetime", "12h", "0s", "7d",
                     OPT_RELOAD,
                     "How long a client may resume its TLS session by a ticket; the tickets' keys "
@@ -366,6 +381,11 @@ static const struct option tenant_rows[] = {
                   "Name of the tenant in topics, groups and files: 1-63 of a-z, 0-9, '-', '_'. The "
                   "file is named <id>.conf."),
     OPTION_STRING(struct tenant_conf, label, "label", "", OPT_RELOAD, "A name for people."),
+    OPTION_STRINGS(struct tenant_conf, client_names, "client_names", "", OPT_RELOAD,
+                   "Names in client certificates that speak for the tenant: \"URI:...\", "
+                   "\"DNS:...\", \"EMAIL:...\" or \"CN:...\". With any, keys of the tenant work "
+                   "with such a certificate alone. \"URI:urn:tenantry:tenant:<id>\" always speaks "
+                   "for it."),
     OPTION_GROUP(struct tenant_conf, limits, &limits_options, 0),
     OPTION_GROUP(struct tenant_conf, topics, &topics_options, 0),
     OPTION_GROUP(struct tenant_conf, database, &database_options, 0),

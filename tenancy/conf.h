@@ -34,6 +34,12 @@ struct cors_conf {
     uint64_t max_age;              /* ns a browser may remember a preflight */
 };
 
+enum client_certificates {
+    CLIENT_CERTIFICATES_OFF,
+    CLIENT_CERTIFICATES_OPTIONAL,
+    CLIENT_CERTIFICATES_REQUIRED
+};
+
 struct router_conf {
     struct option_list
         listen;       /* of struct listen_conf; default 0.0.0.0:4317 and 0.0.0.0:4318 with TLS */
@@ -63,6 +69,9 @@ struct router_conf {
     uint64_t keepalive_interval, keepalive_timeout;        /* ns; interval 0 = off */
 
     struct cors_conf cors;
+
+    int client_certificates; /* enum client_certificates */
+    const char *client_ca;   /* PEM file; "" = none */
 
     struct option_list certificates; /* of struct certificate_conf: for other names */
     uint64_t session_lifetime;       /* ns a TLS session may be resumed; 0 = not at all */
@@ -171,6 +180,7 @@ struct retry_conf {
 struct tenant_conf {
     const char *id;
     const char *label;
+    struct option_strings client_names; /* of client certificates, "URI:...", "CN:..." */
     struct limits_conf limits;
     struct topics_conf topics;
     struct database_conf database;

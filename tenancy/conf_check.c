@@ -202,6 +202,9 @@ static int check_router(const struct check *c, struct router_conf *r)
     if (r->drain_delay != 0 && r->drain_delay >= r->drain_timeout)
         return fail(c, "router.drain_delay",
                     "it is part of router.drain_timeout and must be shorter than that");
+    if ((r->client_certificates != CLIENT_CERTIFICATES_OFF) != (r->client_ca[0] != 0))
+        return fail(c, "router.client_ca",
+                    "client_ca and client_certificates (optional or required) go together");
     if (r->max_buffered < r->max_body)
         return fail(c, "router.max_buffered", "one body of router.max_body must fit into it");
     return 0;
@@ -267,6 +270,7 @@ static int resolve_paths(const struct check *c, struct conf *conf)
         {"router.certificate", &conf->router.certificate, false},
         {"router.private_key", &conf->router.private_key, false},
         {"router.ticket_secrets", &conf->router.ticket_secrets, true},
+        {"router.client_ca", &conf->router.client_ca, true},
     };
     const char *folder = conf_folder(c->file, c->a);
     if (folder == NULL)
@@ -331,6 +335,20 @@ int tenant_conf_fits(const struct tenant_conf *t, const struct conf *conf, const
     return rc;
 }
 
+static int check_client_names(const struct check *c, const struct option_strings *names)
+{
+    static const char *const kinds[] = {"URI:", "DNS:", "EMAIL:", "CN:"};
+    for (size_t i = 0; i < names->n; i++) {
+        bool known = false;
+        for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++)
+            known |= strncmp(names->at[i], kinds[k], strlen(kinds[k])) == 0;
+        if (!known)
+            return fail(c, "tenant.client_names",
+                        "\"%.100s\" does not begin with URI:, DNS:, EMAIL: or CN:", names->at[i]);
+    }
+    return 0;
+}
+
 int tenant_conf_finish(struct tenant_conf *t, const char *file, const char *id, const char *state,
                        const struct option_origins *where, struct arena *a, struct errbuf *err)
 {
@@ -341,6 +359,8 @@ int tenant_conf_finish(struct tenant_conf *t, const char *file, const char *id, 
     if (strcmp(t->id, id) != 0)
         return fail(&check, "tenant.id", "the file of tenant \"%s\" is to be named %s.conf", t->id,
                     t->id);
+    if (check_client_names(&check, &t->client_names) < 0)
+        return -EINVAL;
     if (t->database.path[0] == 0 && default_database_path(&check, t) < 0)
         return -ENOMEM;
     t->database.path = conf_path(state, t->database.path, a);

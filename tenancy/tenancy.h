@@ -131,8 +131,9 @@ enum auth_verdict {
     AUTH_SECRET,    /* the id exists, the secret is wrong */
     AUTH_REVOKED,
     AUTH_EXPIRED,
-    AUTH_SEVERAL, /* the caller's: more than one key */
-    AUTH_SIGNAL,  /* the caller's: the key may not send this signal */
+    AUTH_SEVERAL,     /* the caller's: more than one key */
+    AUTH_CERTIFICATE, /* the caller's: the client certificate does not name the key's tenant */
+    AUTH_SIGNAL,      /* the caller's: the key may not send this signal */
     AUTH_VERDICT_COUNT
 };
 /* Finds the tenant and key of a key's text; also when it is revoked or expired. The tenant may be

@@ -208,6 +208,10 @@ static void test_refusals_name_the_place(void **state)
          "router: { listen = ( { address = \"0.0.0.0:1\"; proxy_protocol = true; trusted = [ "
          "\"10.0.0.0/33\" ]; } ); };",
          "trusted: \"10.0.0.0/33\" is neither an address nor a range"},
+        {__LINE__, "router: { client_certificates = \"required\"; };", "go together"},
+        {__LINE__, "router: { client_ca = \"ca.pem\"; };", "go together"},
+        {__LINE__, "router: { certificates = ( { certificate = \"\"; private_key = \"k\"; } ); };",
+         "router.certificates[0].certificate: the path is empty"},
         {__LINE__, "router: { admin = \"x\"; };", "router.admin: \"x\" is not an address"},
         {__LINE__, "supervisor: { admin = \"h:1x\"; };", "supervisor.admin:"},
         {__LINE__, "router: { max_buffered = \"1MiB\"; };", "router.max_buffered:"},
