@@ -408,6 +408,8 @@ static bool read_list(struct transcoder *t, const message_type *m, const field_t
 static void cut_out(struct transcoder *t, struct object *o, uint32_t number)
 {
     size_t from = o->from[number], to = o->to[number];
+    if (from == to) /* an empty list; there may be no output at all yet */
+        return;
     memmove(t->out->at + from, t->out->at + to, t->out->len - to);
     t->out->len -= to - from;
     for (unsigned i = 1; i <= SCHEMA_MAX_NUMBER; i++)

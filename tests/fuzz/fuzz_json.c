@@ -1,9 +1,9 @@
 /* OTLP/JSON on arbitrary bytes, of which the first picks the signal: what is transcoded is a valid
- * request, what is refused says why, and nothing is written beyond the ceiling. */
+ * request to the scanner and to protobuf-c, what is refused says why, and nothing is written beyond
+ * the ceiling. */
 #include "otlp/json_transcode.h"
-#include "otlp/scan.h"
+#include "tests/otlp/oracle.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define CEILING 100000
@@ -18,6 +18,8 @@ static const char *complaint(enum json_status status, enum signal signal, struct
         return "more was written than allowed";
     if (status == JSON_OK && scan_request(signal, out, NULL, &scanned) != SCAN_OK)
         return scanned.error;
+    if (status == JSON_OK && oracle_disagreement(signal, out) != NULL)
+        return oracle_disagreement(signal, out);
     if (status == JSON_MALFORMED &&
         (error->text == NULL || error->field[0] == 0 || error->at > text.len))
         return "a refusal without its reason, field or place";

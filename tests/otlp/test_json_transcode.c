@@ -263,6 +263,8 @@ static void R250_R261_bools_strings_values(void **state)
 static void R251_of_a_repeated_key_the_last_counts(void **state)
 {
     static const struct row rows[] = {
+        {__LINE__, &request, "{\"resourceSpans\":[],\"resourceSpans\":[]}", ""},
+        {__LINE__, &request, "{\"resourceSpans\":[],\"resourceSpans\":[{}]}", "1{}"},
         {__LINE__, &span, "{\"kind\":1,\"kind\":0}", "6=1 6=0"}, /* protobuf takes the last */
         {__LINE__, &span, "{\"events\":[{\"name\":\"a\"},{}],\"events\":[{\"name\":\"b\"}]}", "11{2'b'}"},
         {__LINE__, &span, "{\"events\":[{\"name\":\"a\"}],\"name\":\"n\",\"links\":[{}],\"events\":[],\"links\":[{\"flags\":1}]}", "5'n' 13{6%1}"},
