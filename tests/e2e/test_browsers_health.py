@@ -120,10 +120,10 @@ def test_R301_R305_what_is_not_known(front):
 
 
 def test_R303_health_turns_before_the_drain(kafka, tmp_path):
-    front = Front(tmp_path, router='drain_delay = "3s";', brokers=kafka.bootstrap)
+    front = Front(tmp_path, router='drain_delay = "2m"; drain_timeout = "3m";', brokers=kafka.bootstrap)
     until(lambda: health(front) == SERVING, 30, "SERVING")
     front.process.signal(15)
     seen = []
     until(lambda: seen.append(health(front)) or seen[-1] != SERVING, 30, "another answer")
     assert seen[-1] == NOT_SERVING, seen
-    assert front.process.wait_exit(60) == 0
+    front.process.kill9()  # it would wait for as long as the slowest machine needs to see this
