@@ -299,7 +299,7 @@ GRPC_ROUTES = [
     ("an HTTP path", "R136", "/v1/traces", 12, NO_METHOD),
     ("profiles", "R274", "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/"
      "Export", 12, NO_METHOD),
-    ("health", "R305", "/grpc.health.v1.Health/Check", 12, NO_METHOD),
+    ("health changes", "R305", "/grpc.health.v1.Health/Watch", 12, NO_METHOD),
     ("reflection", "R305", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", 12,
      NO_METHOD),
 ]
