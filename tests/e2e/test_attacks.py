@@ -159,7 +159,8 @@ def test_a_flood_is_cut(front, name):
     with front.raw(first=first, timeout=30) as c:
         most = MOST * (3 if name == "unknown frames" else 1)  # they may bring 64 MiB
         assert c.flood(again * max(1, 40000 // len(again)), most, seconds=60) < most
-        assert c.goaway() in (h2.CALM, h2.STREAM_CLOSED, None)  # None: it came behind our writing
+        # None: it came behind our writing. 0: on a slow machine a connection without a request was closed first.
+        assert c.goaway() in (h2.CALM, h2.STREAM_CLOSED, None, 0)
 
 
 # The client reads nothing: what answers these may not pile up.
