@@ -106,7 +106,7 @@ static int read_limit(const char *text, struct key *k, struct errbuf *err)
     if (limit == NULL || equals == NULL)
         return errbuf_set(err, EINVAL,
                           "\"%.60s\" is not a limit such as rate=5MB/s, burst=10MB, items=10k/s, "
-                          "requests=50/s or, for one signal, logs.rate=1MB/s",
+                          "requests=50/s, daily=50GB or, for one signal, logs.rate=1MB/s",
                           text);
     int rc = option_parse_number(kind, equals + 1, limit, err);
     if (rc < 0)
@@ -117,7 +117,7 @@ static int read_limit(const char *text, struct key *k, struct errbuf *err)
 /* --rate and so on for all signals together, --limit for any. */
 static int read_limits(const struct args *a, struct key *k, struct arena *arena, struct errbuf *err)
 {
-    static const char *const total[] = {"--rate", "--burst", "--items", "--requests"};
+    static const char *const total[] = {"--rate", "--burst", "--items", "--requests", "--daily"};
     for (size_t i = 0; i < sizeof(total) / sizeof(total[0]); i++) {
         enum option_kind kind;
         unsigned number;
@@ -193,6 +193,7 @@ int cmd_key_issue(struct args *a)
         {"--burst", ARG_SIZE, "10MB", NULL, "bytes that may come at once"},
         {"--items", ARG_RATE, "10k/s", NULL, "spans, data points and log records per second"},
         {"--requests", ARG_RATE, "50/s", NULL, "requests per second"},
+        {"--daily", ARG_SIZE, "50GB", NULL, "bytes from 00:00 to 24:00 UTC"},
         {"--limit", ARG_TEXTS, "logs.rate=1MB/s", NULL, "any of these for one signal"},
         {0},
     };

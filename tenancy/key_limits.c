@@ -15,6 +15,7 @@ static const struct row {
     {"burst", OPT_SIZE, true, offsetof(struct rate_conf, burst)},
     {"items", OPT_RATE, false, offsetof(struct rate_conf, items)},
     {"requests", OPT_RATE, false, offsetof(struct rate_conf, requests)},
+    {"daily", OPT_SIZE, true, offsetof(struct rate_conf, daily)},
 };
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 

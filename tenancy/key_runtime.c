@@ -36,6 +36,15 @@ struct tenant_limit_states *key_limit_states(struct key_runtime *rt)
     return s;
 }
 
+void key_runtime_each(void (*see)(struct key_runtime *rt, void *arg), void *arg)
+{
+    pthread_mutex_lock(&lock);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct key_runtime *rt = buckets[i]; rt != NULL; rt = rt->next)
+            see(rt, arg);
+    pthread_mutex_unlock(&lock);
+}
+
 /* Once a second at most, so that loops do not take the line from each other for it. */
 static void note_time(_Atomic uint64_t *last, uint64_t wall_s)
 {

@@ -20,6 +20,8 @@ struct key_runtime {
 
 /* Finds or makes it. NULL when memory is spent. Thread: any. Locks: the registry's. */
 struct key_runtime *key_runtime(const char *id);
+/* All of them, in no order. Thread: any. Locks: the registry's, while `see` runs. */
+void key_runtime_each(void (*see)(struct key_runtime *rt, void *arg), void *arg);
 /* The states of its limits, [LIMIT_SCOPE_COUNT], made when they are not there. NULL when memory is
  * spent. Thread: the one that reloads. */
 struct tenant_limit_states *key_limit_states(struct key_runtime *rt);

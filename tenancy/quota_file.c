@@ -1,24 +1,38 @@
 #include "tenancy/quota_file.h"
 
+#include "tenancy/key_runtime.h"
 #include "tenancy/runtime.h"
 
 #include <ctype.h>
 #include <errno.h>
 
-#define HEAD   "tenantry-quota 1 "
-#define COUNTS (LIMIT_SCOPE_COUNT + 2 * SIGNAL_COUNT)
+#define HEAD     "tenantry-quota 1 "
+#define KEY_MARK "+"
+#define COUNTS   (LIMIT_SCOPE_COUNT + 2 * SIGNAL_COUNT)
 
-/* The counts of a tenant in the order of the file: all signals, then each. */
-static void counts_of(struct tenant_runtime *rt, struct day_count *ret[COUNTS])
+/* The counts of a line: of its bytes for all signals, then for each; of a tenant the others as
+ * well. */
+struct counts {
+    struct day_count *at[COUNTS];
+    int n;
+};
+
+static void add_bytes(struct counts *c, struct tenant_limit_states *states)
 {
-    int n = 0;
-    ret[n++] = &rt->limits[SIGNAL_COUNT].today;
+    c->at[c->n++] = &states[SIGNAL_COUNT].today;
     for (int i = 0; i < SIGNAL_COUNT; i++)
-        ret[n++] = &rt->limits[i].today;
+        c->at[c->n++] = &states[i].today;
+}
+
+static struct counts counts_of_tenant(struct tenant_runtime *rt)
+{
+    struct counts c = {.n = 0};
+    add_bytes(&c, rt->limits);
     for (int i = 0; i < SIGNAL_COUNT; i++)
-        ret[n++] = &rt->items[i];
+        c.at[c.n++] = &rt->items[i];
     for (int i = 0; i < SIGNAL_COUNT; i++)
-        ret[n++] = &rt->requests[i];
+        c.at[c.n++] = &rt->requests[i];
+    return c;
 }
 
 struct writing {
@@ -26,20 +40,34 @@ struct writing {
     uint64_t day;
 };
 
-static void write_tenant(struct tenant_runtime *rt, void *arg)
+static void write_line(const struct writing *w, const char *mark, const char *id,
+                       const struct counts *c)
 {
-    const struct writing *w = arg;
-    struct day_count *counts[COUNTS];
     uint64_t n[COUNTS], any = 0;
-    counts_of(rt, counts);
-    for (int i = 0; i < COUNTS; i++)
-        any |= n[i] = day_count_read(counts[i], w->day);
+    for (int i = 0; i < c->n; i++)
+        any |= n[i] = day_count_read(c->at[i], w->day);
     if (any == 0)
         return;
-    buf_append_str(w->out, rt->id);
-    for (int i = 0; i < COUNTS; i++)
+    buf_printf(w->out, "%s%s", mark, id);
+    for (int i = 0; i < c->n; i++)
         buf_printf(w->out, " %llu", (unsigned long long)n[i]);
     buf_append_byte(w->out, '\n');
+}
+
+static void write_tenant(struct tenant_runtime *rt, void *arg)
+{
+    const struct counts c = counts_of_tenant(rt);
+    write_line(arg, "", rt->id, &c);
+}
+
+static void write_key(struct key_runtime *rt, void *arg)
+{
+    struct tenant_limit_states *states = atomic_load(&rt->limits);
+    struct counts c = {.n = 0};
+    if (states == NULL)
+        return;
+    add_bytes(&c, states);
+    write_line(arg, KEY_MARK, rt->id, &c);
 }
 
 void quota_file_write(struct buf *out, uint64_t day)
@@ -47,6 +75,7 @@ void quota_file_write(struct buf *out, uint64_t day)
     struct writing w = {out, day};
     buf_printf(out, HEAD "%llu\n", (unsigned long long)day);
     tenant_runtime_each(write_tenant, &w);
+    key_runtime_each(write_key, &w);
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -76,26 +105,45 @@ static bool take_number(struct slice *in, uint64_t *ret)
     return true;
 }
 
-static bool read_tenant(struct slice line, uint64_t day)
+/* Whose counts these are; false: nobody's who could be. */
+static bool find_counts(struct slice who, struct counts *ret)
 {
     struct errbuf unused = ERRBUF_INIT;
-    struct slice id = take_until(&line, ' ');
-    char name[64];
-    uint64_t n[COUNTS];
-    if (tenant_id_check(id, &unused) < 0)
+    char id[64];
+    bool key = slice_starts(who, SLICE_LIT(KEY_MARK));
+    if (key)
+        who = slice_of(who.at + 1, who.len - 1);
+    if (key ? !key_id_valid(who) : tenant_id_check(who, &unused) < 0)
         return false;
-    for (int i = 0; i < COUNTS; i++)
+    memcpy(id, who.at, who.len);
+    id[who.len] = 0;
+    *ret = (struct counts){.n = 0};
+    if (!key) {
+        struct tenant_runtime *rt = tenant_runtime(id);
+        if (rt != NULL)
+            *ret = counts_of_tenant(rt);
+        return rt != NULL;
+    }
+    struct key_runtime *rt = key_runtime(id);
+    struct tenant_limit_states *states = rt ? key_limit_states(rt) : NULL;
+    if (states != NULL)
+        add_bytes(ret, states);
+    return states != NULL;
+}
+
+static bool read_line(struct slice line, uint64_t day)
+{
+    struct counts c;
+    uint64_t n[COUNTS];
+    if (!find_counts(take_until(&line, ' '), &c))
+        return false;
+    for (int i = 0; i < c.n; i++)
         if (!take_number(&line, &n[i]))
             return false;
-    memcpy(name, id.at, id.len);
-    name[id.len] = 0;
-    struct tenant_runtime *rt = tenant_runtime(name);
-    struct day_count *counts[COUNTS];
-    if (rt == NULL || line.len != 0)
+    if (line.len != 0)
         return false;
-    counts_of(rt, counts);
-    for (int i = 0; i < COUNTS; i++)
-        day_count_restore(counts[i], n[i], day);
+    for (int i = 0; i < c.n; i++)
+        day_count_restore(c.at[i], n[i], day);
     return true;
 }
 
@@ -112,9 +160,9 @@ int quota_file_read(struct slice text, uint64_t day, struct errbuf *err)
         return 0;
     while (text.len > 0) {
         line++;
-        if (!read_tenant(take_until(&text, '\n'), of_day))
-            return errbuf_set(err, EINVAL, "line %llu: not a tenant and %d numbers",
-                              (unsigned long long)line, COUNTS);
+        if (!read_line(take_until(&text, '\n'), of_day))
+            return errbuf_set(err, EINVAL, "line %llu: not a tenant, or key, and its counts",
+                              (unsigned long long)line);
     }
     return 0;
 }

@@ -2,16 +2,18 @@
  *
  *     tenantry-quota 1 20780
  *     acme 123456 100000 20000 3456 10 2 1 5 1 1
+ *     +BiZEwPSm 100000 100000 0 0
  *
  * The day (since 1970, UTC); then per tenant the bytes of all signals and of each, the items of
- * each, the requests of each. */
+ * each, the requests of each; and per key with limits of its own the bytes of all signals and of
+ * each. */
 #ifndef TENANCY_QUOTA_FILE_H
 #define TENANCY_QUOTA_FILE_H
 
 #include "base/buf.h"
 #include "base/errbuf.h"
 
-/* All tenants that used something on that day. Thread: any. */
+/* All tenants and keys that used something on that day. Thread: any. */
 void quota_file_write(struct buf *out, uint64_t day);
 /* Takes over the counts when they are of that day or of a later one; those that count already stay.
  * -EINVAL with a sentence when the text is none of ours: what is before the wrong line counts. */

@@ -20,6 +20,7 @@ TENANTS = {
     "small": f'daily = "{QUOTA}";',
     "signal": 'logs = { daily = "64KiB"; };',
     "killed": f'daily = "{QUOTA}";',
+    "keyed": "",
     "dry": 'dry_run = true; requests = "1/s"; wait = "0s";',
     "drydaily": 'dry_run = true; daily = "1KB";',
 }
@@ -53,8 +54,8 @@ def logs(size):
     return build.logs_request([build.log("x" * size)]).SerializeToString()
 
 
-def send(system, tenant, body, path="/v1/logs"):
-    fields = {"Content-Type": PROTOBUF, **bearer(system.keys[tenant])}
+def send(system, tenant, body, path="/v1/logs", key=None):
+    fields = {"Content-Type": PROTOBUF, **bearer(key or system.keys[tenant])}
 
     def answer():
         with Http1(system) as c:
@@ -65,11 +66,11 @@ def send(system, tenant, body, path="/v1/logs"):
     return until(lambda: (a := answer()).status != 503 and a, 60, "an answer other than 503")
 
 
-def spend(system, tenant, size):
+def spend(system, tenant, size, key=None):
     """Sends until nothing of this size fits any more; the bytes that were let through, the refusal."""
     body, passed = logs(size), 0
     while True:
-        a = send(system, tenant, body)
+        a = send(system, tenant, body, key=key)
         if a.status != 200:
             return passed, a
         passed += len(body)
@@ -112,6 +113,17 @@ def test_a_signal_has_its_own_quota(system):
     assert passed <= 65536 and "(64KiB for logs)" in refused.rpc_status.message
     span = build.traces_request([build.span()]).SerializeToString()
     assert send(system, "signal", span, "/v1/traces").status == 200
+
+
+def test_a_key_has_its_own_quota(system):
+    key = system.issue_key("keyed", "--daily", "100KB")
+    until(lambda: send(system, "keyed", b"", key=key).status == 200, 30, "the new key")
+    passed, refused = spend(system, "keyed", 9000, key)
+    assert 100_000 - len(logs(9000)) < passed <= 100_000
+    assert refused.rpc_status.message.startswith("the key's daily quota is spent (100KB for all signals): ")
+    assert send(system, "keyed", logs(9000)).status == 200
+    kept = rf"^\+{key.split('_')[1]} {passed} 0 0 {passed}$"
+    until(lambda: re.search(kept, (system.folder / "state" / "quota").read_text(), re.M), 30, "the key's count in the file")
 
 
 def test_a_quota_survives_kill_9(system):

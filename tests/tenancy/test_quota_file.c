@@ -1,5 +1,6 @@
 #include "tenancy/quota_file.h"
 
+#include "tenancy/key_runtime.h"
 #include "tenancy/runtime.h"
 
 #include <setjmp.h>
@@ -44,6 +45,25 @@ static void test_written_and_read_back(void **state)
     buf_release(&out);
 }
 
+static void test_keys_with_limits(void **state)
+{
+    (void)state;
+    struct key_runtime *with = key_runtime("aaaaaaaa");
+    struct tenant_limit_states *states = key_limit_states(with);
+    struct buf out = BUF_INIT;
+    struct errbuf err = ERRBUF_INIT;
+    key_runtime("bbbbbbbb"); /* without */
+    day_count_take(&states[SIGNAL_COUNT].today, 9, 0, 800);
+    day_count_take(&states[SIGNAL_METRICS].today, 9, 0, 800);
+    quota_file_write(&out, 800);
+    assert_string_equal(buf_cstr(&out), "tenantry-quota 1 800\n+aaaaaaaa 9 0 9 0\n");
+    states[SIGNAL_COUNT].today.packed = states[SIGNAL_METRICS].today.packed = 0;
+    assert_int_equal(quota_file_read(buf_slice(&out), 800, &err), 0);
+    assert_true(day_count_read(&states[SIGNAL_COUNT].today, 800) == 9);
+    assert_true(day_count_read(&states[SIGNAL_METRICS].today, 800) == 9);
+    buf_release(&out);
+}
+
 static void test_other_texts(void **state)
 {
     (void)state;
@@ -60,6 +80,10 @@ static void test_other_texts(void **state)
         "tenantry-quota 1 500\nwrong 1 2 3 4 5 6 7 8 9 -1\n",
         "tenantry-quota 1 500\nwrong 1 2 3 4 5 6 7 8 9 9999999999999999999\n",
         "tenantry-quota 1 500\n../wrong 1 2 3 4 5 6 7 8 9 10\n",
+        "tenantry-quota 1 500\n+aaaaaaaa 1 2 3\n",
+        "tenantry-quota 1 500\n+aaaaaaaa 1 2 3 4 5\n",
+        "tenantry-quota 1 500\n+aaaaaaa 1 2 3 4\n",
+        "tenantry-quota 1 500\n+ 1 2 3 4\n",
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct errbuf err = ERRBUF_INIT;
@@ -73,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written_and_read_back),
+        cmocka_unit_test(test_keys_with_limits),
         cmocka_unit_test(test_other_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
