@@ -88,13 +88,14 @@ static enum decode_status decode(struct batch *b, struct exporter *x, enum signa
 
 enum collect_result collect(struct batch *b, struct exporter *x, const struct tenant *t,
                             const struct record_conf *limits, enum signal signal, int32_t partition,
-                            const char *topic, size_t ceiling, rd_kafka_message_t *message)
+                            const char *topic, const struct collect_room *room,
+                            rd_kafka_message_t *message)
 {
     struct record_headers h = read_headers(message);
     if (h.version > RECORD_VERSION)
         return COLLECT_NEW_VERSION;
     bool alone = b->n_records == 0;
-    b->arena.ceiling = alone ? ceiling * 3 : ceiling;
+    b->arena.ceiling = alone ? room->alone : room->batch;
     if (alone)
         b->opened_ns = clock_mono_ns();
     if (b->encoded == NULL)
@@ -108,7 +109,7 @@ enum collect_result collect(struct batch *b, struct exporter *x, const struct te
     } else {
         enum decode_status status = decode(b, x, signal, &h, limits, &d);
         if (status == DECODE_NO_MEMORY || status == DECODE_ROW_REFUSED) {
-            if (!alone) {
+            if (!alone || !room->last) {
                 batch_take_back(b);
                 return COLLECT_FULL;
             }

@@ -10,10 +10,17 @@ enum collect_result {
     COLLECT_NEW_VERSION, /* of a newer contract: nothing may be done with it */
 };
 
-/* `ceiling` bounds the batch's arena; a record that does not fit even alone gets three times as
- * much before it is given up as a dead letter. */
+/* Bytes that a batch's arena may have. */
+struct collect_room {
+    size_t batch;
+    size_t alone; /* for a record that is alone in its batch */
+    bool last;    /* one that does not fit alone is a dead letter; else COLLECT_FULL: give it again
+                     when there is more room */
+};
+
 enum collect_result collect(struct batch *b, struct exporter *x, const struct tenant *t,
                             const struct record_conf *limits, enum signal signal, int32_t partition,
-                            const char *topic, size_t ceiling, rd_kafka_message_t *message);
+                            const char *topic, const struct collect_room *room,
+                            rd_kafka_message_t *message);
 
 #endif

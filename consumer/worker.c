@@ -410,16 +410,35 @@ static void taken(struct worker *w, struct unit *u)
         u->open_since = r->timestamp;
 }
 
+/* What consumer.memory is for: a quarter for what is fetched, an eighth for each of two batches,
+ * and the rest besides for one of them that holds a single large record. conf_check.c sees to it
+ * that a record of record.max_* fits there. */
+static struct collect_room room_now(const struct worker *w)
+{
+    size_t batch = w->conf->consumer.memory / 8;
+    bool last = w->writing_memory <= batch;
+    return (struct collect_room){batch, last ? batch * CONF_ALONE_EIGHTHS : batch, last};
+}
+
+/* Nothing is in the open batch, and the held record needs the room of the one being written. */
+static bool waits_for_room(const struct worker *w)
+{
+    return w->held != NULL && w->open->n_records == 0 && !room_now(w).last;
+}
+
 /* Into the batch; the message belongs to the batch or is held for the next one. */
 static void take(struct worker *w, struct unit *u, rd_kafka_message_t *m)
 {
+    const struct collect_room room = room_now(w);
     switch (collect(w->open, w->exporter, w->tenant, &w->conf->record, u->signal, u->partition,
-                    u->topic, w->conf->consumer.memory / 8, m)) {
+                    u->topic, &room, m)) {
     case COLLECT_TAKEN:
         taken(w, u);
         return;
     case COLLECT_FULL:
-        w->open_closed = true;
+        w->open_closed = w->open->n_records > 0;
+        if (!w->open_closed) /* what it has of the record's rows goes */
+            batch_drop(w, w->open);
         w->held = m;
         return;
     case COLLECT_NEW_VERSION:
@@ -461,7 +480,7 @@ static void held_again(struct worker *w)
     rd_kafka_message_t *m = w->held;
     w->held = NULL;
     take(w, session_unit(&w->session, rd_kafka_topic_name(m->rkt), m->partition), m);
-    if (w->held != NULL && w->open->n_records == 0) {
+    if (w->held != NULL && w->open->n_records == 0 && room_now(w).last) {
         log_event(LOG_ERROR,
                   "out of memory with an empty batch: stopping, the supervisor starts again",
                   log_str("tenant", w->tenant->id));
@@ -491,7 +510,7 @@ static void notice_stall(struct worker *w)
 /* Takes records for one turn: until none is there, or the batch is due. */
 static void take_records(struct worker *w)
 {
-    if (w->held != NULL && !w->open_closed)
+    if (w->held != NULL && !w->open_closed && !waits_for_room(w))
         held_again(w);
     notice_stall(w);
     int timeout_ms =

@@ -230,8 +230,9 @@ static const struct option_group record_options = {
     "record", "What one Kafka record may hold; what is above is refused.", record_rows};
 
 static const struct option consumer_rows[] = {
-    OPTION_SIZE(struct consumer_conf, memory, "memory", "256MiB", "64MiB", "64GiB", 0,
-                "Memory of one worker: fetch queues and batches together."),
+    OPTION_SIZE(struct consumer_conf, memory, "memory", "320MiB", "64MiB", "64GiB", 0,
+                "Memory of one worker: fetch queues and batches together. One record of "
+                "record.max_items and record.max_bytes must fit as rows."),
     OPTION_UINT(struct consumer_conf, batch_rows, "batch_rows", "20000", "1", "10000000", 0,
                 "Rows that close a batch."),
     OPTION_SIZE(struct consumer_conf, batch_bytes, "batch_bytes", "16MiB", "64KiB", "1GiB", 0,

@@ -109,6 +109,9 @@ struct record_conf {
     uint64_t max_bytes;    /* of a record's value; the topic's max.message.bytes is this + room */
 };
 
+/* A record that is alone in its batch may take so many eighths of consumer.memory. */
+#define CONF_ALONE_EIGHTHS 5
+
 struct consumer_conf {
     uint64_t memory; /* bytes: fetch queues + batches of one worker */
     uint64_t batch_rows, batch_bytes;

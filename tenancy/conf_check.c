@@ -224,6 +224,26 @@ static int check_prefix(const struct check *c, const char *prefix)
     return 0;
 }
 
+/* What a record needs as rows, measured: a row of the widest table (exponential histograms) takes
+ * up to 800 bytes besides what comes from the wire, and a packed list of small numbers ten times
+ * its bytes (docs/decisions/0024-memory-for-the-largest-record.md). */
+#define ROW_BYTES      800
+#define BYTES_PER_BYTE 10
+
+static int check_memory(const struct check *c, const struct conf *conf)
+{
+    const uint64_t mib = 1024 * 1024;
+    double rows = (double)conf->record.max_items * ROW_BYTES +
+                  (double)conf->record.max_bytes * BYTES_PER_BYTE;
+    double least = rows * 8 / CONF_ALONE_EIGHTHS;
+    if ((double)conf->consumer.memory >= least)
+        return 0;
+    return fail(c, "consumer.memory",
+                "a record of record.max_items and record.max_bytes may need %llu MiB as rows: at "
+                "least %llu MiB, or lower those two",
+                (unsigned long long)rows / mib + 1, (unsigned long long)least / mib + 1);
+}
+
 static int check_sizes(const struct check *c, const struct conf *conf)
 {
     if (conf->kafka.queue_bytes < 2 * conf->record.max_bytes)
@@ -232,7 +252,7 @@ static int check_sizes(const struct check *c, const struct conf *conf)
         return fail(c, "consumer.batch_bytes",
                     "two batches, one being filled and one being written, must fit into "
                     "consumer.memory");
-    return 0;
+    return check_memory(c, conf);
 }
 
 static int resolve(const struct check *c, const char *option, const char *folder, const char **path)

@@ -55,9 +55,11 @@ static rd_kafka_message_t *request(int64_t offset, size_t n, const struct fake_h
     return fake_message(offset, value, 4 + 2 * n, headers);
 }
 
+static struct collect_room room = {CEILING, 5 * CEILING, true};
+
 static enum collect_result take(struct batch *b, rd_kafka_message_t *m)
 {
-    return collect(b, &fake, &tenant, &limits, SIGNAL_LOGS, 0, TOPIC, CEILING, m);
+    return collect(b, &fake, &tenant, &limits, SIGNAL_LOGS, 0, TOPIC, &room, m);
 }
 
 #define HEADERS(...) ((const struct fake_header[]){__VA_ARGS__, {NULL, NULL}})
@@ -134,6 +136,24 @@ static void test_a_record_that_does_not_fit_is_given_again(void **state)
     assert_int_equal(fake_messages_alive, 0);
 }
 
+/* While a large batch is being written there is no room for a second one. */
+static void test_a_large_record_waits_for_room(void **state)
+{
+    (void)state;
+    struct batch *b = new_batch(2);
+    rd_kafka_message_t *m = request(0, 3, NULL);
+    room.last = false;
+    assert_int_equal(take(b, m), COLLECT_FULL);
+    assert_int_equal(b->n_records, 0);
+    batch_reset(b);
+    room.last = true;
+    rows_left = 3;
+    assert_int_equal(take(b, m), COLLECT_TAKEN);
+    assert_int_equal(b->records[0].fate, RECORD_GOOD);
+    batch_free(b);
+    assert_int_equal(fake_messages_alive, 0);
+}
+
 static void test_a_newer_contract_is_not_touched(void **state)
 {
     (void)state;
@@ -146,12 +166,12 @@ static void test_a_newer_contract_is_not_touched(void **state)
     rd_kafka_message_destroy(m);
 }
 
-static void test_a_record_alone_may_have_three_times_the_memory(void **state)
+static void test_a_record_alone_may_have_more_memory(void **state)
 {
     (void)state;
     struct batch *b = new_batch(100);
     take(b, request(0, 1, NULL));
-    assert_int_equal(b->arena.ceiling, 3 * CEILING);
+    assert_int_equal(b->arena.ceiling, 5 * CEILING);
     take(b, request(1, 1, NULL));
     assert_int_equal(b->arena.ceiling, CEILING);
     batch_free(b);
@@ -163,8 +183,9 @@ int main(void)
         cmocka_unit_test(test_rows_and_totals),
         cmocka_unit_test(test_dead_letters),
         cmocka_unit_test(test_a_record_that_does_not_fit_is_given_again),
+        cmocka_unit_test(test_a_large_record_waits_for_room),
         cmocka_unit_test(test_a_newer_contract_is_not_touched),
-        cmocka_unit_test(test_a_record_alone_may_have_three_times_the_memory),
+        cmocka_unit_test(test_a_record_alone_may_have_more_memory),
     };
     return cmocka_run_group_tests_name("collect", tests, NULL, NULL);
 }

@@ -26,7 +26,9 @@ def outage(kafka):
     """A site of a user for whom files can be read-only: for root none is. So not in pytest's private folder."""
     with tempfile.TemporaryDirectory(prefix="tenantry-outage-") as folder:
         Path(folder).chmod(0o755)
-        site = Site(Path(folder) / "site", kafka, extra={"consumer": 'memory = "64MiB";'})
+        site = Site(Path(folder) / "site", kafka, extra={
+            "consumer": 'memory = "64MiB";', "record": 'max_items = 10000; max_bytes = "2MB";',
+        })
         site.start_as = {}
         if os.geteuid() == 0:
             site.start_as = {"user": NOBODY, "binary": shutil.copy(tenantry_bin(), folder)}

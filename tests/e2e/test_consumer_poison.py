@@ -99,6 +99,31 @@ def test_a_flood_of_empty_items_below_the_ceiling_is_written(site, unique):
     assert tenant.progress()["dlq_records"] == 0 and tenant.books() == []
 
 
+def field(number, payload):
+    return bytes([number << 3 | 2]) + varint(len(payload)) + payload
+
+
+def exponential_points(n):
+    """A record with so many points of the widest kind, each with buckets on both sides."""
+    points = field(1, otlp_build.exponential_point().SerializeToString()) * n
+    metric = field(1, b"e") + field(10, points)
+    return field(1, field(2, field(2, metric)))
+
+
+def test_the_largest_record_of_the_widest_rows_is_written(site, unique):
+    """What the router accepts by default fits a worker of the default memory, also when several come in a row."""
+    tenant = site.tenant(unique)
+    worker = tenant.start()
+    value = exponential_points(100_000)
+    assert len(value) < 10_000_000
+    for _ in range(3):
+        site.client.produce(tenant.topic("metrics"), value, headers=tenant.headers(100_000), partition=0)
+    until(lambda: tenant.count() == 300_000, 240, lambda: f"all rows, so far {tenant.count()}; {tenant.progress()}")
+    print(f"{len(value)} bytes a record, peak RSS {worker.peak_rss() >> 20} MiB")
+    assert tenant.progress()["dlq_records"] == 0 and worker.alive and tenant.books() == []
+    assert worker.peak_rss() < 420 << 20  # consumer.memory, and what the process is besides
+
+
 def test_foreign_records_are_written_and_wrong_tenants_not(site, unique):
     tenant = site.tenant(unique)
     tenant.start()

@@ -228,6 +228,12 @@ static void test_refusals_name_the_place(void **state)
         {__LINE__, "kafka: { prefix = \"\"; };", "kafka.prefix:"},
         {__LINE__, "kafka: { queue_bytes = \"1MiB\"; };", "kafka.queue_bytes:"},
         {__LINE__, "consumer: { batch_bytes = \"200MiB\"; };", "consumer.batch_bytes:"},
+        {__LINE__, "consumer: { memory = \"256MiB\"; };",
+         "consumer.memory: a record of record.max_items and record.max_bytes may need 172 MiB as "
+         "rows: at least 275 MiB"},
+        {__LINE__, "record: { max_items = 1000000; };", "consumer.memory: "},
+        {__LINE__, "record: { max_bytes = \"64MB\"; }; kafka: { queue_bytes = \"1GiB\"; };",
+         "consumer.memory: "},
         {__LINE__, "state = \"\";", "state: the path is empty"},
         {__LINE__, "ruoter: { };", "did you mean \"router\""},
     };
