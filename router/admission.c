@@ -158,6 +158,7 @@ bool replace_body(struct request *req, struct buf body, struct refusal *why)
 void admission_release(struct request *req)
 {
     loop_timer_clear(req->loop, &req->timer);
+    end_hold(req);
     release_body(req);
     if (!req->stored)
         return_quota(req);
@@ -181,6 +182,7 @@ static void answer(struct request *req, const struct answer *a)
     req->answered = true;
     req->paused = false;
     loop_timer_clear(req->loop, &req->timer);
+    end_hold(req);
     count(req, a->outcome);
     if (req->tenant != NULL && a->outcome != OUTCOME_ACCEPTED)
         tenant_refused(req->tenant->runtime, clock_wall_ns(), outcome_info[a->outcome].reason,
@@ -229,7 +231,7 @@ enum admission_step admission_headers(struct request *req)
     struct refusal why;
     req->snapshot = snapshot_ref(req->loop->snapshot);
     if (page_answer(req))
-        return ADMISSION_ANSWERED;
+        return req->holding ? ADMISSION_CONTINUE : ADMISSION_ANSWERED;
     req->health = health_is_check(req);
     if (req->health)
         return ADMISSION_CONTINUE;
@@ -238,6 +240,8 @@ enum admission_step admission_headers(struct request *req)
         return ADMISSION_ANSWERED;
     }
     if (!check_headers(req, &why)) {
+        if (hold_refusal(req, &why))
+            return ADMISSION_CONTINUE;
         answer_refused(req, &why);
         return ADMISSION_ANSWERED;
     }
@@ -256,6 +260,10 @@ enum admission_step admission_data(struct request *req, size_t n)
         return ADMISSION_ANSWERED;
     }
     req->bytes += n;
+    if (req->holding) { /* what came before this piece */
+        buf_release(&req->body);
+        return ADMISSION_CONTINUE;
+    }
     if (fits ? take_bytes(req, n, &why) : refuse(&why, OUTCOME_TOO_LARGE))
         return ADMISSION_CONTINUE;
     answer_refused(req, &why);
@@ -265,6 +273,8 @@ enum admission_step admission_data(struct request *req, size_t n)
 void admission_body(struct request *req)
 {
     struct refusal why;
+    if (req->holding)
+        return;
     if (req->health) {
         struct answer a = {0};
         health_check(req, &a);
@@ -292,6 +302,7 @@ void admission_gone(struct request *req, enum outcome why)
 {
     req->gone = true;
     loop_timer_clear(req->loop, &req->timer);
+    end_hold(req);
     count(req, why);
     if (!req->produced)
         release_body(req);

@@ -42,6 +42,13 @@ void release_body(struct request *req);
 /* Puts another body, which it takes, in its place. */
 bool replace_body(struct request *req, struct buf body, struct refusal *why);
 
+/* --- admission_hold.c --- */
+
+/* A failed key of an address that failed too often: true, and the answer comes later by itself;
+ * until then bodies are dropped. False: answer now. */
+bool hold_refusal(struct request *req, const struct refusal *why);
+void end_hold(struct request *req); /* of one that does not wait is fine */
+
 /* --- admission_headers.c --- */
 
 step_fn check_headers;

@@ -189,7 +189,8 @@ static void show_tenant(struct request *req)
     struct refusal why;
     uint64_t wait_ns;
     if (!authenticate(req, &why)) {
-        answer_refused(req, &why);
+        if (!hold_refusal(req, &why))
+            answer_refused(req, &why);
         return;
     }
     if (req->tenant->unreadable) {

@@ -102,6 +102,8 @@ struct request {
     bool routed, own_deadline;     /* own_deadline: deadline_ns comes from grpc-timeout */
     bool health;                   /* a health check, not an export: no key, no tenant */
     bool json;                     /* the body came as OTLP/JSON */
+    bool holding;                  /* its key failed, the answer waits */
+    enum outcome held_outcome;     /* and will be this */
     bool answered, gone, produced; /* produced: Kafka has the body, its report is to come */
     uint8_t coding;                /* enum coding */
     uint64_t deadline_ns;          /* monotonic; when we answer at the latest; 0 = not set yet */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "router/admin.h"
 #include "router/front.h"
+#include "router/guess.h"
 #include "router/key_usage.h"
 #include "router/metrics.h"
 #include "router/quota_keeper.h"
@@ -153,6 +154,7 @@ static int start_serving(struct run *x, struct snapshot *s, const char *brokers,
         return errbuf_set(err, EINVAL, "more than %d listeners", MAX_LISTENERS);
     if (wants_tls(conf) && identity_renew(&x->identity, conf, err) == NULL)
         return -EINVAL;
+    r->guesses = guesses_new();
     r->metrics = router_metrics_new();
     if (r->metrics == NULL)
         return errbuf_set(err, ENOMEM, "no memory for the metrics");
@@ -263,6 +265,7 @@ static void stop(struct run *x)
     key_usage_stop(x->usage);
     quota_keeper_stop(x->quotas);
     router_metrics_free(r->metrics);
+    guesses_free(r->guesses);
     SSL_CTX_free(x->identity.ssl_ctx);
     tls_tickets_free(x->identity.tickets);
     tenancy_close(r->tenancy);

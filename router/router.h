@@ -18,6 +18,7 @@ struct router {
     _Atomic bool leaving;            /* SIGTERM came: readiness is off, requests are still served */
     _Atomic bool draining;           /* late in that: new requests get OUTCOME_DRAINING */
     struct router_metrics *metrics;  /* metrics.c */
+    struct guesses *guesses;         /* guess.h; NULL: nobody is slowed */
 };
 
 /* Runs until SIGTERM or SIGINT; SIGHUP and file changes reload. `brokers` overrides the config (own

@@ -113,6 +113,13 @@ static const struct option router_rows[] = {
         "authorization: Bearer, authorization: Basic, x-api-key, signoz-ingestion-key", OPT_RELOAD,
         "Request headers that may carry the key, \"name\" or \"name: scheme\"; a request with two "
         "different keys is refused. With the scheme Basic the key is the password or the user."),
+    OPTION_RATE(struct router_conf, guess_rate, "guess_rate", "100/s", NULL, "1000000/s",
+                OPT_RELOAD,
+                "Requests without a good key that one address (of IPv6 a /64) is answered at once, "
+                "two seconds of them in a burst; further ones wait. Requests with a good key never "
+                "do. 0 = no limit."),
+    OPTION_DURATION(struct router_conf, guess_delay, "guess_delay", "1s", "0s", "10s", OPT_RELOAD,
+                    "Longest time that the answer to such a request waits."),
     OPTION_DURATION(struct router_conf, key_usage, "key_usage", "10s", "0s", "1d", 0,
                     "How often the use of keys is written to the state folder, for `tenantry key "
                     "list`; a crash loses the counts of one such time. 0s = never."),

@@ -49,13 +49,15 @@ struct router_conf {
     const char *admin;                 /* admin listener address; "" = off */
     struct option_strings key_headers; /* who carries the key, as written */
     struct option_list key_carriers;   /* the same as struct key_carrier: conf_finish fills it */
-    uint64_t key_usage;                /* ns between writes of what keys were used for; 0 = none */
-    uint64_t max_body;                 /* bytes as received */
-    uint64_t max_decompressed;         /* bytes after decompression */
-    uint64_t max_buffered;             /* bytes of all request bodies held at once */
-    uint64_t max_connections;          /* in all */
-    uint64_t max_streams;              /* per HTTP/2 connection */
-    uint64_t max_header_bytes;         /* decoded, per request */
+    uint64_t guess_rate;       /* failed keys per second of an address that are answered at once */
+    uint64_t guess_delay;      /* ns that others wait at most */
+    uint64_t key_usage;        /* ns between writes of what keys were used for; 0 = none */
+    uint64_t max_body;         /* bytes as received */
+    uint64_t max_decompressed; /* bytes after decompression */
+    uint64_t max_buffered;     /* bytes of all request bodies held at once */
+    uint64_t max_connections;  /* in all */
+    uint64_t max_streams;      /* per HTTP/2 connection */
+    uint64_t max_header_bytes; /* decoded, per request */
     uint64_t handshake_timeout, header_timeout, body_timeout, idle_timeout; /* ns */
     uint64_t answer_timeout; /* ns: until we answer = message.timeout.ms of the producers */
     uint64_t drain_timeout;  /* ns: SIGTERM to exit */

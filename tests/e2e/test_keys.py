@@ -21,7 +21,7 @@ def system(kafka, tmp_path_factory):
     system = System(
         tmp_path_factory.mktemp("keys"), brokers=kafka.bootstrap, tenants=("acme",),
         extra={"kafka": 'prefix = "keys";',
-               "router": 'key_usage = "1s"; key_headers = [ "authorization: Bearer", "Authorization: Basic",'
+               "router": 'key_usage = "1s"; guess_rate = "1/s"; guess_delay = "200ms"; key_headers = [ "authorization: Bearer", "Authorization: Basic",'
                          ' "authorization: ApiKey", "X-Api-Key", "x-honeycomb-team" ];'})  # fmt: skip
     system.up()
     until(lambda: push(system, bearer(system.keys["acme"])) == 200, 30, "the topics of acme")
@@ -57,6 +57,17 @@ def test_where_a_key_may_stand(system, form):
     other = {"x-api-key": keys.new_key()} if form != "x-api-key" else bearer(keys.new_key())
     assert push(system, {**headers, **other}) == 401  # R283
     assert grpc_call(system, "logs", b"", {**headers, **other}).code == 16
+
+
+def test_guessing_is_slowed_and_a_good_key_is_not(system):
+    """Of eight failures at once two are answered at once; a good key of the same address passes."""
+    bad = request(body=LOGS, headers={"Content-Type": PROTOBUF, **bearer(keys.new_key())})
+    with Http1(system) as c:
+        c.send(bad * 8)
+        assert push(system, bearer(system.keys["acme"])) == 200
+        assert [c.read().status for _ in range(8)] == [401] * 8
+    assert 'tenantry_auth_slowed_total{how="delayed"}' in system.http("/metrics")[1]
+    assert grpc_call(system, "logs", b"", bearer(keys.new_key())).code == 16
 
 
 def listed(system, key):
