@@ -103,6 +103,7 @@ static void on_written(h2o_socket_t *sock, const char *error);
 
 static void on_write_stalled(struct loop_timer *t)
 {
+    guard_count(GUARD_UNREAD);
     conn_close(H2O_STRUCT_FROM_MEMBER(struct conn, write_timer, t));
 }
 

@@ -20,6 +20,15 @@
     ROW(AGE, CLOSED, "age", "router.max_connection_age_grace", "closed")                           \
     ROW(KEEPALIVE, CUT, "keepalive", "router.keepalive_timeout", "GOAWAY(NO_ERROR)")               \
     ROW(HANDSHAKE, HANDSHAKE, "failed", "router.handshake_timeout", "alert where TLS has one")     \
+    ROW(SLOW_HEADERS, CLOSED, "slow_headers", "router.header_timeout", "closed; GOAWAY(NO_ERROR)") \
+    ROW(UNREAD, CLOSED, "unread_answers", "router.body_timeout", "closed")                         \
+    ROW(CONTROL, CUT, "control_frames", "router.http2_control_frames",                             \
+        "GOAWAY(ENHANCE_YOUR_CALM)")                                                               \
+    ROW(ABANDONED, CUT, "abandoned_requests", "router.http2_abandoned_requests",                   \
+        "GOAWAY(ENHANCE_YOUR_CALM)")                                                               \
+    ROW(IGNORED, CUT, "ignored_bytes", "router.http2_ignored_bytes", "GOAWAY(ENHANCE_YOUR_CALM)")  \
+    ROW(HEADER_BYTES, CUT, "header_bytes", "router.max_header_bytes", "GOAWAY(ENHANCE_YOUR_CALM)") \
+    ROW(QUEUE, CUT, "queued_frames", "router.max_streams", "GOAWAY(ENHANCE_YOUR_CALM)")            \
     ROW(FLOOD, CUT, "flood", "-", "GOAWAY(ENHANCE_YOUR_CALM)")
 
 enum guard {

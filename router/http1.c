@@ -12,6 +12,7 @@
 #include "router/answer.h"
 #include "router/conn.h"
 #include "router/grpc.h"
+#include "router/guards.h"
 #include "router/http1_parse.h"
 #include "router/router.h"
 
@@ -486,6 +487,8 @@ static void http1_timeout(struct conn *c)
         admission_gone(h->req, OUTCOME_BODY_STALLED);
         drop_request(h);
     }
+    if (h->state == HTTP1_HEAD && (!h->served || h->seen > 0))
+        guard_count(GUARD_SLOW_HEADERS);
     conn_close(c);
 }
 

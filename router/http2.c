@@ -43,10 +43,34 @@ static void set_idle_timer(struct http2 *h)
 
 /* -- nghttp2's callbacks: a failure returned from one stops the session, and http2_read cuts -- */
 
+static int cut_for(struct http2 *h, enum guard why)
+{
+    h->why = why;
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+static bool passes(struct http2 *h, enum http2_guard_kind kind, uint64_t n)
+{
+    static const enum guard guards[HTTP2_GUARD_COUNT] = {
+        [HTTP2_GUARD_CONTROL] = GUARD_CONTROL,
+        [HTTP2_GUARD_ABANDONED] = GUARD_ABANDONED,
+        [HTTP2_GUARD_IGNORED] = GUARD_IGNORED,
+    };
+    const struct router_conf *conf = conn_conf(h->c);
+    const uint64_t rates[HTTP2_GUARD_COUNT] = {
+        [HTTP2_GUARD_CONTROL] = conf->http2_control_frames,
+        [HTTP2_GUARD_ABANDONED] = conf->http2_abandoned_requests,
+        [HTTP2_GUARD_IGNORED] = conf->http2_ignored_bytes,
+    };
+    if (http2_guard_add(&h->guard, kind, n, rates[kind], h->c->loop->now_ns))
+        return true;
+    h->why = guards[kind];
+    return false;
+}
+
 static int guarded(struct http2 *h, enum http2_guard_kind kind)
 {
-    return http2_guard_add(&h->guard, kind, 1, h->c->loop->now_ns) ? 0
-                                                                   : NGHTTP2_ERR_CALLBACK_FAILURE;
+    return passes(h, kind, 1) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 /* Empty, or all but padding; the last frame of a body may be. */
@@ -70,7 +94,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     uint64_t known = FRAME_HEADER_BYTES + hd->length;
     h->ignored -= known < h->ignored ? known : h->ignored;
     if (takes_too_little(h))
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+        return cut_for(h, GUARD_QUEUE);
     switch (hd->type) {
     case NGHTTP2_DATA:
         return brings_little(hd) ? guarded(h, HTTP2_GUARD_CONTROL) : 0;
@@ -117,7 +141,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (s == NULL)
         return 0;
     return http2_stream_header(s, slice_of(name, name_len), slice_of(value, value_len)) < 0
-               ? NGHTTP2_ERR_CALLBACK_FAILURE
+               ? cut_for(arg, GUARD_HEADER_BYTES)
                : 0;
 }
 
@@ -237,6 +261,7 @@ static int http2_start(struct conn *c)
     if (h == NULL)
         return -ENOMEM;
     h->c = c;
+    h->why = GUARD_FLOOD; /* what nghttp2 finds by itself */
     if (session_new(h) < 0 || submit_settings(h) < 0) {
         nghttp2_session_del(h->session);
         free(h);
@@ -255,7 +280,7 @@ static void cut(struct http2 *h, uint32_t code)
 {
     static const char too_many_pings[] = "too_many_pings";
     h->cut = true;
-    guard_count(GUARD_FLOOD);
+    guard_count(h->why);
     if (h->pinged)
         nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
                               nghttp2_session_get_last_proc_stream_id(h->session), code,
@@ -274,7 +299,7 @@ static void http2_read(struct conn *c)
         if (n < 0)
             cut(h, n == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
                                                      : NGHTTP2_ENHANCE_YOUR_CALM);
-        else if (!http2_guard_add(&h->guard, HTTP2_GUARD_IGNORED, h->ignored, c->loop->now_ns))
+        else if (!passes(h, HTTP2_GUARD_IGNORED, h->ignored))
             cut(h, NGHTTP2_ENHANCE_YOUR_CALM);
     }
     h->ignored = 0;
@@ -327,6 +352,8 @@ static void http2_timeout(struct conn *c)
         http2_life_drain(h);
         return;
     }
+    if (!h->draining)
+        guard_count(GUARD_SLOW_HEADERS);
     nghttp2_session_terminate_session(h->session, NGHTTP2_NO_ERROR);
     h->cut = true;
     conn_flush_later(c);

@@ -9,6 +9,7 @@
 #include "router/answer.h"
 #include "router/conn.h"
 #include "router/grpc.h"
+#include "router/guards.h"
 #include "router/http2_guard.h"
 
 #include <nghttp2/nghttp2.h>
@@ -26,6 +27,7 @@ struct http2 {
     int32_t open_head; /* stream whose HEADERS came but not its last CONTINUATION; 0 = none */
     bool served;       /* a request came on this connection */
     bool announced;    /* our SETTINGS are written */
+    enum guard why;    /* it is cut */
     bool pinged;       /* what was cut is a flood of PINGs */
     bool cut;          /* GOAWAY is on its way for what the client did: nothing is read any more */
     bool asked;        /* we sent a PING because nothing came, and nothing has come since */

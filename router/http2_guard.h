@@ -8,12 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* id, burst, leak per second, what every new request takes off the level */
+/* id, what a burst may be in seconds of the rate that goes on for ever, what every new request
+ * takes off the level */
 #define HTTP2_GUARDS(ROW)                                                                          \
-    ROW(CONTROL, 1000, 100,                                                                        \
+    ROW(CONTROL, 10,                                                                               \
         4) /* PING, SETTINGS, PRIORITY, RST_STREAM, WINDOW_UPDATE, HEADERS, empty DATA */          \
-    ROW(ABANDONED, 1000, 50, 0) /* requests reset before their answer, whoever reset them */       \
-    ROW(IGNORED, 64u << 20, 4u << 20, 1u << 20) /* bytes of unknown frames, of closed streams */
+    ROW(ABANDONED, 20, 0)      /* requests reset before their answer, whoever reset them */        \
+    ROW(IGNORED, 16, 1u << 20) /* bytes of unknown frames, of closed streams */
 
 enum http2_guard_kind {
 #define ROW(id, ...) HTTP2_GUARD_##id,
@@ -29,9 +30,10 @@ struct http2_guard {
     } bucket[HTTP2_GUARD_COUNT];
 };
 
-/* Adds `n`; false when the connection is to be cut. */
+/* Adds `n`; false when the connection is to be cut: more than a burst, and more than `per_second`
+ * since. */
 bool http2_guard_add(struct http2_guard *g, enum http2_guard_kind kind, uint64_t n,
-                     uint64_t now_ns);
+                     uint64_t per_second, uint64_t now_ns);
 void http2_guard_request(struct http2_guard *g);
 
 #endif

@@ -160,6 +160,21 @@ static const struct option router_rows[] = {
                     "Longest time from the end of a request's headers to the end of its body."),
     OPTION_DURATION(struct router_conf, idle_timeout, "idle_timeout", "5m", "1s", "1d", 0,
                     "A connection without a request is closed after this time."),
+    OPTION_RATE(struct router_conf, http2_control_frames, "http2_control_frames", "100/s", "10/s",
+                "1M/s", OPT_RELOAD,
+                "Frames per second of one HTTP/2 connection that carry nothing (PING, SETTINGS, "
+                "RST_STREAM, empty DATA and the like), ten seconds of them at once; each request "
+                "makes up for four. Further ones end the connection."),
+    OPTION_RATE(
+        struct router_conf, http2_abandoned_requests, "http2_abandoned_requests", "50/s", "5/s",
+        "1M/s", OPT_RELOAD,
+        "Requests per second of one HTTP/2 connection that are given up before their answer, "
+        "20 seconds of them at once."),
+    OPTION_RATE(struct router_conf, http2_ignored_bytes, "http2_ignored_bytes", "4MiB/s", "64KiB/s",
+                "1GiB/s", OPT_RELOAD | OPT_BYTES,
+                "Bytes per second of one HTTP/2 connection that lead to nothing (unknown frames, "
+                "streams that are closed), 16 seconds of them at once; each request makes up for "
+                "1 MiB."),
     OPTION_DURATION(struct router_conf, max_connection_age, "max_connection_age", "0s", "0s",
                     "365d", OPT_RELOAD,
                     "Age at which a connection takes no further requests (GOAWAY, Connection: "

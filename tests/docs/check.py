@@ -179,6 +179,20 @@ def check_operations(doc, text):
             finding(doc, number, f"no such log line: {message}")
 
 
+def check_guards(doc):
+    """One row in the table of security.md for each row of GUARDS: option and reason."""
+    text = re.sub(r"\s*\\\n\s*", " ", (ROOT / "router/guards.h").read_text())
+    rows = re.findall(r'ROW\((\w+), (\w+), "(\w+)", "([^"]+)", "([^"]+)"\)', text)
+    told = [[cell.strip() for cell in line.strip("|").split("|")] for line in doc.read_text().splitlines()
+            if line.startswith("|")]
+    for name, _, reason, option, seen in rows:
+        if not any(len(c) == 4 and c[2] == f"`{reason}`" and c[3] == seen and (option == "-" or c[0] == f"`{option}`")
+                   for c in told):
+            finding(doc, 1, f"the guard {name} (option {option}, reason {reason}, \"{seen}\") is not in the table")
+    if not rows:
+        finding(doc, 1, "no row of GUARDS was found")
+
+
 def main():
     text, known = source_text(), commands()
     for doc in DOCS:
@@ -189,6 +203,7 @@ def main():
             check_options(doc, options())
     check_metrics(metrics(text))
     check_operations(ROOT / "docs/operations.md", text)
+    check_guards(ROOT / "docs/security.md")
     print("\n".join(findings) or f"{len(DOCS)} documents, nothing to complain about")
     return 1 if findings else 0
 

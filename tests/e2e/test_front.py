@@ -154,6 +154,48 @@ def test_new_connections_of_one_address_are_limited(tmp_path):
     front.end()
 
 
+# -- what a connection may do
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    front = Front(tmp_path_factory.mktemp("strict"),
+                  router='http2_control_frames = "10/s"; http2_abandoned_requests = "5/s"; header_timeout = "200ms";'
+                         ' handshake_timeout = "500ms"; http2_ignored_bytes = "64KiB/s"; max_header_bytes = "1KiB";')  # fmt: skip
+    yield front
+    front.end()
+
+
+OPEN = h2.frame(h2.HEADERS, 0, 1, h2.request())  # without its end
+FLOODS = {
+    "control_frames": (b"", h2.frame(h2.PING, payload=b"12345678")),
+    "ignored_bytes": (b"", h2.frame(0xFA, payload=bytes(16384))),
+    "header_bytes": (OPEN, h2.frame(h2.CONTINUATION, 0, 1, h2.literal("a", "b" * 1000))),
+}
+
+
+@pytest.mark.parametrize("reason", FLOODS)
+def test_what_cuts_a_connection_is_counted_by_reason(strict, reason):
+    """R53, at limits that are options."""
+    before = strict.metric("tenantry_router_http2_cut_total", reason=reason)
+    first, again = FLOODS[reason]
+    with RawHttp2(strict.port, strict.ca, first=first) as c:
+        assert c.flood(again * 20, 64 << 20, seconds=60) < 64 << 20
+        assert c.goaway() in (h2.CALM, None)  # None: it came behind our writing
+    until(lambda: strict.metric("tenantry_router_http2_cut_total", reason=reason) == before + 1, 20, "it counted")
+
+
+def test_slow_headers_are_counted(strict):
+    before = strict.metric("tenantry_router_connections_closed_total", reason="slow_headers")
+    with strict.tls() as c:
+        c.sendall(b"POST /v1")
+        assert c.recv(1) == b""
+    with RawHttp2(strict.port, strict.ca, first=OPEN) as c:
+        assert c.goaway() == 0
+    until(lambda: strict.metric("tenantry_router_connections_closed_total", reason="slow_headers") == before + 2,
+          20, "both counted")  # fmt: skip
+
+
 # -- how long connections live
 
 

@@ -4,13 +4,15 @@
 
 #include "base/clock.h"
 
+static const uint64_t rates[] = {100, 50, 4u << 20}; /* the defaults, in the order of the kinds */
+
 /* How many single events pass when one comes every `gap_ns`; at most `most`. */
 static unsigned passing(enum http2_guard_kind kind, uint64_t gap_ns, unsigned most)
 {
     struct http2_guard g = {0};
     uint64_t now_ns = NS_PER_S;
     unsigned n = 0;
-    while (n < most && http2_guard_add(&g, kind, 1, now_ns)) {
+    while (n < most && http2_guard_add(&g, kind, 1, rates[kind], now_ns)) {
         n++;
         now_ns += gap_ns;
     }
@@ -37,7 +39,7 @@ static void test_requests_give_room(void **state)
     for (int i = 0; i < 100000; i++) {
         http2_guard_request(&g);
         for (int k = 0; k < 4; k++)
-            assert_true(http2_guard_add(&g, HTTP2_GUARD_CONTROL, 1, NS_PER_S));
+            assert_true(http2_guard_add(&g, HTTP2_GUARD_CONTROL, 1, 100, NS_PER_S));
     }
 }
 
@@ -45,9 +47,9 @@ static void test_bytes(void **state)
 {
     (void)state;
     struct http2_guard g = {0};
-    assert_true(http2_guard_add(&g, HTTP2_GUARD_IGNORED, 64u << 20, NS_PER_S));
-    assert_false(http2_guard_add(&g, HTTP2_GUARD_IGNORED, 1, NS_PER_S));
-    assert_true(http2_guard_add(&g, HTTP2_GUARD_IGNORED, 1 << 20, 2 * NS_PER_S));
+    assert_true(http2_guard_add(&g, HTTP2_GUARD_IGNORED, 64u << 20, 4u << 20, NS_PER_S));
+    assert_false(http2_guard_add(&g, HTTP2_GUARD_IGNORED, 1, 4u << 20, NS_PER_S));
+    assert_true(http2_guard_add(&g, HTTP2_GUARD_IGNORED, 1 << 20, 4u << 20, 2 * NS_PER_S));
 }
 
 int main(void)
