@@ -52,7 +52,7 @@ GRPC = [
 def system(kafka, tmp_path_factory):
     it = System(
         tmp_path_factory.mktemp("codings"), brokers=kafka.bootstrap, tenants=("acme",),
-        extra={"router": f'max_decompressed = "{MAX_DECOMPRESSED}";'},
+        extra={"router": f'max_decompressed = "{MAX_DECOMPRESSED}"; answer_timeout = "30s";'},
     )
     it.up()
     yield it

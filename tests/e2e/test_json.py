@@ -27,7 +27,7 @@ BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 def system(kafka, tmp_path_factory):
     system = System(tmp_path_factory.mktemp("json"), brokers=kafka.bootstrap, tenants=("acme",),
                     extra={"kafka": 'prefix = "json";',
-                           "router": 'max_body = "256KiB"; max_decompressed = "256KiB";'})
+                           "router": 'answer_timeout = "30s"; max_body = "256KiB"; max_decompressed = "256KiB";'})
     system.up()
     system.sent = warm_up(system, "acme")  # every acked message of this module
     yield system

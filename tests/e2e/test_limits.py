@@ -39,7 +39,7 @@ TENANTS = {
 def system(kafka, tmp_path_factory):
     system = System(
         tmp_path_factory.mktemp("limits"), brokers=kafka.bootstrap, tenants=TENANTS,
-        extra={"kafka": 'prefix = "limits";', "record": 'max_bytes = "64KiB";'},
+        extra={"kafka": 'prefix = "limits";', "router": 'answer_timeout = "30s";', "record": 'max_bytes = "64KiB";'},
     )  # fmt: skip
     for tenant, text in TENANTS.items():
         path = system.folder / "tenants.d" / f"{tenant}.conf"

@@ -15,7 +15,8 @@ NAMES = {"traces": "Trace", "metrics": "Metrics", "logs": "Logs"}
 
 @pytest.fixture(scope="module")
 def system(kafka, tmp_path_factory):
-    it = System(tmp_path_factory.mktemp("partial"), brokers=kafka.bootstrap, tenants=("acme",))
+    it = System(tmp_path_factory.mktemp("partial"), brokers=kafka.bootstrap, tenants=("acme",),
+                extra={"router": 'answer_timeout = "30s";'})
     it.up()
     yield it
     it.down()

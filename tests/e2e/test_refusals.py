@@ -61,7 +61,7 @@ def system(kafka, tmp_path_factory):
         tenants=("acme", "gone", "slow"),
         extra={
             "kafka": 'prefix = "refusals";',
-            "router": 'max_body = "128KiB"; max_decompressed = "256KiB"; body_timeout = "60s";'
+            "router": 'answer_timeout = "30s"; max_body = "128KiB"; max_decompressed = "256KiB"; body_timeout = "60s";'
                       ' header_timeout = "60s"; handshake_timeout = "60s"; max_header_bytes = "8KiB";',
         },
     )  # fmt: skip

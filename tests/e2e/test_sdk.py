@@ -24,7 +24,7 @@ TENANTS = ("acme", "beta")
 @pytest.fixture(scope="module")
 def system(kafka, tmp_path_factory):
     system = System(tmp_path_factory.mktemp("sdk"), brokers=kafka.bootstrap, tenants=TENANTS,
-                    extra={"kafka": 'prefix = "sdk";'})
+                    extra={"kafka": 'prefix = "sdk";', "router": 'answer_timeout = "30s";'})
     system.up()
     # Every acked message of this module.
     system.sent = {tenant: warm_up(system, tenant) for tenant in TENANTS}
