@@ -3,7 +3,7 @@
 #include "cli/listing.h"
 #include "cli/ops.h"
 
-#include "consumer/dlq_read.h"
+#include "consumer/inspect/dlq_read.h"
 
 #include <inttypes.h>
 #include <stdio.h>

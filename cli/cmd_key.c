@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "tenancy/key_limits.h"
-#include "tenancy/keystore.h"
+#include "tenancy/keys/key_limits.h"
+#include "tenancy/keys/keystore.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "tenancy/key_limits.h"
-#include "tenancy/keystore.h"
+#include "tenancy/keys/key_limits.h"
+#include "tenancy/keys/keystore.h"
 
 #include <stdio.h>
 

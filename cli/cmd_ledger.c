@@ -4,7 +4,7 @@
 #include "cli/ops.h"
 
 #include "base/json.h"
-#include "consumer/ledger.h"
+#include "consumer/inspect/ledger.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "consumer/run_files.h"
-#include "consumer/supervisor.h"
+#include "consumer/supervise/run_files.h"
+#include "consumer/supervise/supervisor.h"
 #include "consumer/worker.h"
 
 int cmd_up(struct args *a)

@@ -1,5 +1,5 @@
 #include "cli/commands.h"
-#include "cli/send_session.h"
+#include "cli/send/send_session.h"
 
 static const struct arg_row rows[] = {
     {"--endpoint", ARG_TEXT, "URL", NULL,

@@ -2,7 +2,7 @@
 #include "cli/common.h"
 
 #include "base/file.h"
-#include "tenancy/keyfile.h"
+#include "tenancy/keys/keyfile.h"
 
 #include <errno.h>
 #include <stdio.h>

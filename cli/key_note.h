@@ -3,7 +3,7 @@
 #define CLI_KEY_NOTE_H
 
 #include "base/buf.h"
-#include "tenancy/usage_file.h"
+#include "tenancy/keys/usage_file.h"
 
 /* "active", "expired" or "revoked". */
 const char *key_state(const struct key *k, uint64_t now_s);

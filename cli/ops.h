@@ -4,8 +4,8 @@
 #define CLI_OPS_H
 
 #include "cli/common.h"
-#include "consumer/kafka_log.h"
-#include "consumer/run_files.h"
+#include "consumer/inspect/kafka_log.h"
+#include "consumer/supervise/run_files.h"
 
 #define ARG_ROW_BROKERS                                                                            \
     {                                                                                              \

@@ -5,7 +5,7 @@
 #include "cli/listing.h"
 #include "cli/ops.h"
 #include "cli/router_api.h"
-#include "consumer/lag.h"
+#include "consumer/inspect/lag.h"
 
 struct status_tenant {
     const struct tenant *t;

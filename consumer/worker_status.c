@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "consumer/run_files.h"
+#include "consumer/supervise/run_files.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
-#include "consumer/backoff.h"
 #include "consumer/breaker.h"
+#include "consumer/supervise/backoff.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "router/exposition.h"
+#include "router/http/pages.h"
 #include "router/metrics.h"
-#include "router/pages.h"
 #include "router/router.h"
 
 #include <errno.h>

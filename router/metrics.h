@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "otlp/defect.h"
-#include "router/outcome.h"
+#include "router/admission/outcome.h"
 #include "tenancy/tenancy.h"
 
 struct router;

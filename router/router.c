@@ -3,12 +3,12 @@
 
 #include "base/log.h"
 #include "router/admin.h"
-#include "router/front.h"
-#include "router/guess.h"
-#include "router/key_usage.h"
+#include "router/admission/guess.h"
+#include "router/admission/key_usage.h"
+#include "router/admission/quota_keeper.h"
 #include "router/metrics.h"
-#include "router/quota_keeper.h"
-#include "router/tls.h"
+#include "router/net/front.h"
+#include "router/net/tls.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,8 +2,8 @@
 #ifndef ROUTER_ROUTER_H
 #define ROUTER_ROUTER_H
 
-#include "router/address_table.h"
-#include "router/producer.h"
+#include "router/net/address_table.h"
+#include "router/produce/producer.h"
 #include "tenancy/tenancy.h"
 
 struct router {

@@ -1,4 +1,4 @@
-#include "tenancy/limits.h"
+#include "tenancy/limits/limits.h"
 
 #include "base/address.h"
 

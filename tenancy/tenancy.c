@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "tenancy/conf_fixed.h"
-#include "tenancy/gather.h"
+#include "tenancy/reload/gather.h"
 
 #include <errno.h>
 #include <pthread.h>

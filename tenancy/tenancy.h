@@ -12,11 +12,11 @@
 
 #include "base/metrics.h"
 #include "tenancy/conf.h"
-#include "tenancy/day_count.h"
-#include "tenancy/key.h"
-#include "tenancy/limit.h"
-#include "tenancy/meter.h"
-#include "tenancy/refusals.h"
+#include "tenancy/keys/key.h"
+#include "tenancy/limits/day_count.h"
+#include "tenancy/limits/limit.h"
+#include "tenancy/limits/meter.h"
+#include "tenancy/limits/refusals.h"
 
 #include <pthread.h>
 
@@ -40,7 +40,7 @@ struct tenant_runtime {
     struct {
         struct meter bytes, items, requests;
     } rates[SIGNAL_COUNT];                    /* of what is counted above */
-    struct limit_state pages;                 /* a tenant asks about itself (router/pages.c) */
+    struct limit_state pages;                 /* a tenant asks about itself (router/http/pages.c) */
     pthread_mutex_t lock;                     /* of: */
     struct refusals refusals;                 /* tenant_refused, tenant_refusals */
     _Atomic uint64_t in_flight;               /* bytes from admission to delivery report */

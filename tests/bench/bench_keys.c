@@ -7,7 +7,7 @@
  */
 #include "base/clock.h"
 #include "base/file.h"
-#include "tenancy/keystore.h"
+#include "tenancy/keys/keystore.h"
 #include "tenancy/tenancy.h"
 
 #include <stdio.h>

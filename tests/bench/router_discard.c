@@ -1,8 +1,8 @@
 /* The router as it is, with producers that confirm everything at once and keep nothing: what the
- * front end costs without Kafka. Its functions stand in for router/producer.c at link time.
+ * front end costs without Kafka. Its functions stand in for router/produce/producer.c at link time.
  *
  *   router_discard CONFIG */
-#include "router/producer.h"
+#include "router/produce/producer.h"
 #include "router/router.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* What a sender reads from an answer, and whether it sends again (otlp-conformance S1, S2). */
-#include "cli/send_answer.h"
+#include "cli/send/send_answer.h"
 #include "otlp/status.h"
 #include "tests/base/unit.h"
 

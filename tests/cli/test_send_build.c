@@ -1,5 +1,5 @@
 /* The payloads of `tenantry send`, read back with protobuf-c: another reading than ours. */
-#include "cli/send_build.h"
+#include "cli/send/send_build.h"
 #include "tests/base/unit.h"
 
 #include <opentelemetry/proto/collector/logs/v1/logs_service.pb-c.h>

@@ -1,5 +1,5 @@
 /* The counts and latencies that `tenantry send` reports. */
-#include "cli/send_report.h"
+#include "cli/send/send_report.h"
 #include "tests/base/unit.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "consumer/backoff.h"
+#include "consumer/supervise/backoff.h"
 
 #include "base/clock.h"
 

@@ -1,5 +1,5 @@
 /* Dead letters for people: grouped, each once; what stands in them. */
-#include "consumer/dlq_read.h"
+#include "consumer/inspect/dlq_read.h"
 
 #include "tests/base/unit.h"
 #include "tests/otlp/message.h"

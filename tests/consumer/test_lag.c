@@ -1,5 +1,5 @@
 /* Where reading goes on, by what database, commit and log say. */
-#include "consumer/lag.h"
+#include "consumer/inspect/lag.h"
 
 #include "../base/unit.h"
 

@@ -1,6 +1,6 @@
 /* The ledger's checks: one thing is changed in a unit whose books balance, and the finding says
  * what. */
-#include "consumer/ledger.h"
+#include "consumer/inspect/ledger.h"
 
 #include "../base/unit.h"
 

@@ -1,5 +1,5 @@
 /* Dead letters by origin: what is one, how many of a range there are, each once. */
-#include "consumer/letters.h"
+#include "consumer/inspect/letters.h"
 
 #include "../base/unit.h"
 

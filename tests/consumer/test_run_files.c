@@ -1,5 +1,5 @@
 /* Status files read from outside, of processes that run, ended or never were. */
-#include "consumer/run_files.h"
+#include "consumer/supervise/run_files.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -1,5 +1,5 @@
 /* Real children: started, restarted with back-off, stopped, killed when they do not stop. */
-#include "consumer/service.h"
+#include "consumer/supervise/service.h"
 
 #include "base/clock.h"
 

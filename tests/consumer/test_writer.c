@@ -88,7 +88,8 @@ static struct writer *start(const enum export_result *answers, size_t n, unsigne
     far_side.answers = answers;
     far_side.n = n;
     far_side.refuses = refuses;
-    far_side.asked = far_side.dlq_fails = far_side.dlq_sends = 0;
+    far_side.asked = 0;
+    far_side.dlq_fails = far_side.dlq_sends = 0;
     far_side.dlq_hangs = false;
     struct writer *w = writer_new(&tenant, &exporter, NULL, &err);
     assert_non_null(w);

@@ -66,7 +66,7 @@ def check_links(doc):
 
 
 def check_files(doc):
-    """`router/loop.c`, `tools/check`, `tests/e2e/`, `router/admission_*.c`"""
+    """`router/net/loop.c`, `tools/check`, `tests/e2e/`, `router/admission/admission_*.c`"""
     for number, span in spans(doc):
         for name in re.findall(rf"(?<![\w./<>*-]){FOLDERS}/[\w./*-]*", span):
             name = name.rstrip(".")
@@ -166,7 +166,7 @@ def table(doc, heading):
 
 def check_operations(doc, text):
     """Its tables of outcomes, worker states and log lines against the rows of the sources."""
-    outcomes = re.findall(r'^\s*ROW\([A-Z0-9_]+, "([a-z0-9_]+)", \d', (ROOT / "router/outcome.h").read_text(), re.M)
+    outcomes = re.findall(r'^\s*ROW\([A-Z0-9_]+, "([a-z0-9_]+)", \d', (ROOT / "router/admission/outcome.h").read_text(), re.M)
     states = re.findall(r'ROW\([A-Z_]+, "([a-z_]+)"\)', (ROOT / "consumer/worker_status.h").read_text())
     for heading, rows in (("How requests end", outcomes), ("States of a worker", states)):
         told = {name for _, name in table(doc, heading)}
@@ -181,7 +181,7 @@ def check_operations(doc, text):
 
 def check_guards(doc):
     """One row in the table of security.md for each row of GUARDS: option and reason."""
-    text = re.sub(r"\s*\\\n\s*", " ", (ROOT / "router/guards.h").read_text())
+    text = re.sub(r"\s*\\\n\s*", " ", (ROOT / "router/net/guards.h").read_text())
     rows = re.findall(r'ROW\((\w+), (\w+), "(\w+)", "([^"]+)", "([^"]+)"\)', text)
     told = [[cell.strip() for cell in line.strip("|").split("|")] for line in doc.read_text().splitlines()
             if line.startswith("|")]

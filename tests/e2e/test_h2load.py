@@ -91,7 +91,7 @@ def test_a_refusal_through_windows_of_one_byte(system, tmp_path):
 
 
 def test_thousands_of_window_updates_for_nothing_are_cut(system, tmp_path):
-    """Without a good key that is an attack (router/http2_guard.h); who behaves is served as before."""
+    """Without a good key that is an attack (router/http/http2_guard.h); who behaves is served as before."""
     cut = http2_cut(system)
     done, _ = run(system, tmp_path, "protobuf", 400, "-c", 2, "-m", 100, "-w", 1, key="tnt_wrong")
     assert done < 400 and http2_cut(system) > cut

@@ -1,6 +1,6 @@
 /* Any bytes in any coding: never more than the ceiling, and the same again from a decompressor that
  * has seen others. The first byte picks coding and protocol. */
-#include "router/coding.h"
+#include "router/coding/coding.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* HTTP/1 heads and bodies: the first byte says in which pieces the rest arrives. However it
  * arrives, the outcome is the same, slices stay inside the input, and no body is longer than what
  * was sent. */
-#include "router/http1_parse.h"
+#include "router/http/http1_parse.h"
 
 #include <assert.h>
 #include <stdlib.h>

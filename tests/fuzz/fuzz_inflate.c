@@ -1,6 +1,6 @@
 /* Any bytes as a gzip body: never more than the ceiling, and what the fast way accepts is what zlib
  * makes of it. */
-#include "router/decompress.h"
+#include "router/coding/decompress.h"
 
 #include <stdlib.h>
 #include <zlib.h>

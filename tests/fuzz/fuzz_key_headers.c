@@ -1,8 +1,8 @@
 /* Any bytes as the values of headers that may carry a key, as a key and a grpc-timeout: what is
  * taken out lies within what came in, is never empty, and a key that is accepted as well-formed has
  * its length. */
-#include "router/admission_steps.h"
-#include "router/key_carrier.h"
+#include "router/admission/admission_steps.h"
+#include "router/admission/key_carrier.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Any bytes as a key file: refused with a sentence, or read; what is read prints to a text that
  * reads as the same keys. */
-#include "tenancy/keyfile.h"
+#include "tenancy/keys/keyfile.h"
 
 #include <stdlib.h>
 

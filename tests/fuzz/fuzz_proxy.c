@@ -1,6 +1,6 @@
 /* PROXY headers: a header that is accepted lies within the bytes, is accepted with anything behind
  * it, and asks for more with anything missing; what is refused stays refused whatever follows. */
-#include "router/proxy_protocol.h"
+#include "router/net/proxy_protocol.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -7,10 +7,10 @@
 #include "gzip.h"
 #include "tests/base/unit.h"
 
-#include "router/admission.h"
+#include "router/admission/admission.h"
 #include "router/metrics.h"
 #include "router/router.h"
-#include "tenancy/keystore.h"
+#include "tenancy/keys/keystore.h"
 #include "tests/otlp/message.h"
 #include "tests/tenancy/temp_folder.h"
 

@@ -12,8 +12,8 @@
 #ifndef TESTS_ROUTER_STUB_SERVER_H
 #define TESTS_ROUTER_STUB_SERVER_H
 
-#include "router/admission.h"
-#include "router/front.h"
+#include "router/admission/admission.h"
+#include "router/net/front.h"
 #include "router/router.h"
 
 #include <arpa/inet.h>

@@ -1,7 +1,7 @@
 #include "tests/base/unit.h"
 
 #include "base/clock.h"
-#include "router/address_table.h"
+#include "router/net/address_table.h"
 
 #include <pthread.h>
 #include <string.h>

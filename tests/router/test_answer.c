@@ -1,11 +1,11 @@
 /* Every outcome as a response, over HTTP and over gRPC: status, headers, body. */
-#include "router/answer.h"
+#include "router/http/answer.h"
 #include "tenancy/tenancy.h"
 #include "tests/base/unit.h"
 
 #include "otlp/status.h"
-#include "router/admission.h"
-#include "router/grpc.h"
+#include "router/admission/admission.h"
+#include "router/http/grpc.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #include "tests/base/unit.h"
 
 #include "compress.h"
-#include "router/coding.h"
+#include "router/coding/coding.h"
 
 #define KIB     1024
 #define MIB     (KIB * KIB)

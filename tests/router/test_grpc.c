@@ -1,5 +1,5 @@
 /* gRPC's bytes: content types, message frames in every split, coded statuses. */
-#include "router/grpc.h"
+#include "router/http/grpc.h"
 #include "tests/base/unit.h"
 
 #include "base/buf.h"

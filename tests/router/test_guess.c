@@ -1,4 +1,4 @@
-#include "router/guess.h"
+#include "router/admission/guess.h"
 
 #include "base/clock.h"
 

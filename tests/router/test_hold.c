@@ -1,7 +1,7 @@
 /* Answers to failed keys wait when their address failed too often; good keys never do. */
 #include "admission_home.h"
 
-#include "router/guess.h"
+#include "router/admission/guess.h"
 
 #define PB   "content-type: application/x-protobuf"
 #define GOOD PB "|x-api-key: $0"

@@ -1,5 +1,5 @@
 /* Heads and bodies of HTTP/1 as bytes: framing, refusals, every split. */
-#include "router/http1_parse.h"
+#include "router/http/http1_parse.h"
 #include "tests/base/unit.h"
 
 #include <stdlib.h>

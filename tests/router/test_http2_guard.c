@@ -1,5 +1,5 @@
 /* The buckets of http2_guard.h: bursts pass, floods do not, requests and time give room. */
-#include "router/http2_guard.h"
+#include "router/http/http2_guard.h"
 #include "tests/base/unit.h"
 
 #include "base/clock.h"

@@ -1,4 +1,4 @@
-#include "router/decompress.h"
+#include "router/coding/decompress.h"
 
 #include "gzip.h"
 

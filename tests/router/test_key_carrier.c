@@ -1,5 +1,5 @@
 /* The headers that may carry a key: one row each, by the rules R279-R283. */
-#include "router/key_carrier.h"
+#include "router/admission/key_carrier.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

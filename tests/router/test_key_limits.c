@@ -1,8 +1,8 @@
 /* Limits of a key below those of its tenant. */
 #include "admission_home.h"
 
-#include "tenancy/key_runtime.h"
-#include "tenancy/keystore.h"
+#include "tenancy/keys/key_runtime.h"
+#include "tenancy/keys/keystore.h"
 
 /* Gives the key `name` these limits and takes them into use. */
 static void put_limits(struct home *h, enum key_name name, const char *tenant,

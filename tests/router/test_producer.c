@@ -2,7 +2,7 @@
  * is sent how often. */
 #include "base/clock.h"
 #include "otlp/record.h"
-#include "router/producer.h"
+#include "router/produce/producer.h"
 
 #include <assert.h>
 #include <librdkafka/rdkafka_mock.h>

@@ -1,5 +1,5 @@
 /* What the config makes of the producers' settings. */
-#include "router/producer_conf.h"
+#include "router/produce/producer_conf.h"
 
 #include "base/clock.h"
 

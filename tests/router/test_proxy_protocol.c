@@ -2,7 +2,7 @@
 #include "tests/base/unit.h"
 #include "tests/router/stub_server.h"
 
-#include "router/proxy_protocol.h"
+#include "router/net/proxy_protocol.h"
 
 #define SIGNATURE "\x0D\x0A\x0D\x0A\x00\x0D\x0A\x51\x55\x49\x54\x0A"
 #define V4_PAIR   "\xC0\x00\x02\x01\xC6\x33\x64\x01\xDC\x04\x01\xBB"

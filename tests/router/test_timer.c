@@ -1,5 +1,5 @@
 /* The heap of deadlines against a plain list, over many random operations. */
-#include "router/timer.h"
+#include "router/net/timer.h"
 #include "tests/base/unit.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "tests/router/stub_server.h"
 #include "tests/tenancy/temp_folder.h"
 
-#include "router/tls.h"
+#include "router/net/tls.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

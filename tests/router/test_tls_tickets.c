@@ -3,7 +3,7 @@
 #include "tests/tenancy/temp_folder.h"
 
 #include "base/clock.h"
-#include "router/tls_tickets.h"
+#include "router/net/tls_tickets.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>

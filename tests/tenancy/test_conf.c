@@ -1,4 +1,4 @@
-#include "tenancy/limits.h"
+#include "tenancy/limits/limits.h"
 
 #include <errno.h>
 #include <setjmp.h>

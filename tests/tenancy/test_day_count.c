@@ -1,4 +1,4 @@
-#include "tenancy/day_count.h"
+#include "tenancy/limits/day_count.h"
 
 #include "base/clock.h"
 

@@ -1,4 +1,4 @@
-#include "tenancy/key.h"
+#include "tenancy/keys/key.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* Keys of many tenants by their id. */
-#include "tenancy/key_index.h"
+#include "tenancy/keys/key_index.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
-#include "tenancy/key_limits.h"
-#include "tenancy/keystore.h"
+#include "tenancy/keys/key_limits.h"
+#include "tenancy/keys/keystore.h"
 
 #include "base/file.h"
 #include "temp_folder.h"

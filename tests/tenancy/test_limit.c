@@ -1,4 +1,4 @@
-#include "tenancy/limit.h"
+#include "tenancy/limits/limit.h"
 
 #include "base/clock.h"
 

@@ -1,7 +1,7 @@
 /* The line at a limit, in virtual time: clients that keep to what they are told get in at the first
  * try, share alike, and neither they nor a flood that ignores it leave anything of the rate unused.
  */
-#include "tenancy/limit.h"
+#include "tenancy/limits/limit.h"
 
 #include "base/clock.h"
 

@@ -1,6 +1,6 @@
-#include "tenancy/quota_file.h"
+#include "tenancy/limits/quota_file.h"
 
-#include "tenancy/key_runtime.h"
+#include "tenancy/keys/key_runtime.h"
 #include "tenancy/runtime.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-#include "tenancy/meter.h"
-#include "tenancy/refusals.h"
+#include "tenancy/limits/meter.h"
+#include "tenancy/limits/refusals.h"
 
 #include "base/clock.h"
 

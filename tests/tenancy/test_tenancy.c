@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "temp_folder.h"
-#include "tenancy/keystore.h"
+#include "tenancy/keys/keystore.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "tenancy/usage_file.h"
+#include "tenancy/keys/usage_file.h"
 
 #include "base/file.h"
 #include "temp_folder.h"

@@ -1,4 +1,4 @@
-"""Keys and key files, written by a second telling of their format (tenancy/key.h, keyfile.h): for keys
+"""Keys and key files, written by a second telling of their format (tenancy/keys/key.h, keyfile.h): for keys
 that `tenantry key` does not make, expired ones for instance."""
 
 import hashlib

@@ -1,0 +1,51 @@
+/* Hands accepted payloads to Kafka: a small pool of librdkafka producers (acks=all); a tenant
+ * always maps to the same one. Payloads go by reference and stay with the caller until `done`.
+ *
+ * A record goes over the wire once, unless the broker says that it did not take it: what may be
+ * stored is never produced again (docs/decisions/0014-each-record-once-on-the-wire.md). */
+#ifndef ROUTER_PRODUCER_H
+#define ROUTER_PRODUCER_H
+
+#include "router/admission/outcome.h"
+#include "tenancy/tenancy.h"
+
+#include <librdkafka/rdkafka.h>
+
+struct producers;
+
+/* Runs exactly once per accepted record, on a producer thread (never inside producer_send): post to
+ * the owning loop, nothing else. `possibly_persisted`: Kafka may have it although it failed. */
+typedef void producer_done_fn(void *arg, rd_kafka_resp_err_t error, bool possibly_persisted);
+
+/* Kept by the caller, unchanged, from producer_send until `done`. */
+struct producer_record {
+    struct slice value;
+    const struct tenant *tenant; /* read by producer_send only, like key_id */
+    enum signal signal;
+    struct slice key_id; /* public id of the ingestion key */
+    uint64_t received_ns, items;
+    uint8_t request_hash[16];
+    producer_done_fn *done;
+    void *arg;
+};
+
+/* `brokers` NULL = kafka.brokers. NULL with a sentence on failure. */
+struct producers *producers_new(const struct conf *conf, const char *brokers, struct errbuf *err);
+/* 0, or what went wrong at once (then `done` does not run): QUEUE_FULL, MSG_SIZE_TOO_LARGE, ...
+ * Thread: any. */
+rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r);
+/* What an error of producer_send or `done` means to the sender. */
+enum outcome producer_outcome(rd_kafka_resp_err_t error);
+/* Fetches metadata of a tenant's topics ahead, so that the first request is not slow. Thread: any.
+ */
+void producers_warm(struct producers *p, const struct tenant *t);
+/* Whether some broker is reachable, for readiness. Thread: any. */
+bool producers_ready(struct producers *p);
+/* Bytes waiting in all handles, for the metrics. Thread: any. */
+uint64_t producers_queued_bytes(struct producers *p);
+/* Waits until everything is reported, at most `timeout_ms`. 0 when nothing is left. */
+int producers_flush(struct producers *p, int timeout_ms);
+/* What is left is purged and reported as failed first; NULL is fine. */
+void producers_free(struct producers *p);
+
+#endif

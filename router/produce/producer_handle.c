@@ -1,0 +1,200 @@
+#include "router/produce/producer_handle.h"
+
+#include "otlp/record.h"
+#include "tenancy/kafka_producer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+#define POLL_MS 100
+
+/* Topic objects by name, open addressing. librdkafka's own look-up walks a list of all topics, and
+ * producing to a name it has not met waits up to a second for the next look at its metadata. */
+struct topics {
+    rd_kafka_topic_t **slots;
+    size_t capacity, count; /* capacity: a power of two, 0 at first */
+};
+
+struct handle {
+    rd_kafka_t *rk;
+    struct topics topics;
+    pthread_t thread;
+    _Atomic bool stopping;
+    _Atomic uint64_t records, bytes; /* handed over and not reported */
+};
+
+/* --- topics -------------------------------------------------------------------------------- */
+
+static rd_kafka_topic_t **find_slot(const struct topics *t, const char *name)
+{
+    size_t i = XXH3_64bits(name, strlen(name));
+    for (;; i++) {
+        rd_kafka_topic_t **slot = &t->slots[i & (t->capacity - 1)];
+        if (*slot == NULL || strcmp(rd_kafka_topic_name(*slot), name) == 0)
+            return slot;
+    }
+}
+
+static bool grow_topics(struct topics *t)
+{
+    struct topics bigger = {.capacity = t->capacity ? t->capacity * 2 : 64, .count = t->count};
+    bigger.slots = calloc(bigger.capacity, sizeof(*bigger.slots));
+    if (bigger.slots == NULL)
+        return false;
+    for (size_t i = 0; i < t->capacity; i++)
+        if (t->slots[i] != NULL)
+            *find_slot(&bigger, rd_kafka_topic_name(t->slots[i])) = t->slots[i];
+    free(t->slots);
+    *t = bigger;
+    return true;
+}
+
+static void release_topics(struct topics *t)
+{
+    for (size_t i = 0; i < t->capacity; i++)
+        if (t->slots[i] != NULL)
+            rd_kafka_topic_destroy(t->slots[i]);
+    free(t->slots);
+    *t = (struct topics){0};
+}
+
+rd_kafka_topic_t *handle_topic(const struct handle *h, const char *name)
+{
+    return h->topics.capacity ? *find_slot(&h->topics, name) : NULL;
+}
+
+rd_kafka_topic_t *handle_add_topic(struct handle *h, const char *name)
+{
+    struct topics *t = &h->topics;
+    if (t->count * 2 >= t->capacity && !grow_topics(t))
+        return NULL;
+    rd_kafka_topic_t **slot = find_slot(t, name);
+    if (*slot != NULL)
+        return *slot;
+    *slot = rd_kafka_topic_new(h->rk, name, NULL);
+    t->count += *slot != NULL;
+    return *slot;
+}
+
+/* --- sending ------------------------------------------------------------------------------- */
+
+static void hex_text(const uint8_t hash[16], char out[33])
+{
+    for (int i = 0; i < 16; i++)
+        snprintf(out + 2 * i, 3, "%02x", hash[i]);
+}
+
+static rd_kafka_resp_err_t produce(rd_kafka_t *rk, rd_kafka_topic_t *rkt, struct producer_record *r)
+{
+    char version[12], received[24], items[24], request[33];
+    int n_version = snprintf(version, sizeof(version), "%d", RECORD_VERSION);
+    int n_received = snprintf(received, sizeof(received), "%" PRIu64, r->received_ns);
+    int n_items = snprintf(items, sizeof(items), "%" PRIu64, r->items);
+    hex_text(r->request_hash, request);
+    /* clang-format off */
+    return rd_kafka_producev(rk,
+        RD_KAFKA_V_RKT(rkt),
+        RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+        RD_KAFKA_V_MSGFLAGS(0), /* by reference: not copied, not freed */
+        RD_KAFKA_V_VALUE((void *)r->value.at, r->value.len),
+        RD_KAFKA_V_HEADER(RECORD_H_VERSION, version, n_version),
+        RD_KAFKA_V_HEADER(RECORD_H_TENANT, r->tenant->id, -1),
+        RD_KAFKA_V_HEADER(RECORD_H_KEY, r->key_id.at, (ssize_t)r->key_id.len),
+        RD_KAFKA_V_HEADER(RECORD_H_RECEIVED, received, n_received),
+        RD_KAFKA_V_HEADER(RECORD_H_ITEMS, items, n_items),
+        RD_KAFKA_V_HEADER(RECORD_H_REQUEST, request, 32),
+        RD_KAFKA_V_OPAQUE(r),
+        RD_KAFKA_V_END);
+    /* clang-format on */
+}
+
+static void count_out(struct handle *h, uint64_t bytes)
+{
+    atomic_fetch_sub(&h->bytes, bytes);
+    atomic_fetch_sub(&h->records, 1);
+}
+
+rd_kafka_resp_err_t handle_send(struct handle *h, rd_kafka_topic_t *rkt, struct producer_record *r)
+{
+    atomic_fetch_add(&h->records, 1); /* before it goes: the report may be quicker than we are */
+    atomic_fetch_add(&h->bytes, r->value.len);
+    rd_kafka_resp_err_t error = produce(h->rk, rkt, r);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        count_out(h, r->value.len);
+    return error;
+}
+
+struct handle_load handle_load(const struct handle *h)
+{
+    return (struct handle_load){atomic_load(&h->records), atomic_load(&h->bytes)};
+}
+
+/* --- callbacks, on the handle's thread ----------------------------------------------------- */
+
+static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    (void)rk;
+    struct producer_record *r = m->_private;
+    struct kafka_delivery d = kafka_delivery(m);
+    r->done(r->arg, d.error, d.possibly_stored); /* the record and its bytes are gone after this */
+    count_out(opaque, m->len);
+}
+
+/* --- the thread ---------------------------------------------------------------------------- */
+
+static void *handle_main(void *arg)
+{
+    struct handle *h = arg;
+    while (!atomic_load(&h->stopping))
+        rd_kafka_poll(h->rk, POLL_MS);
+    kafka_producer_give_up(h->rk);
+    release_topics(&h->topics);
+    rd_kafka_destroy(h->rk);
+    return NULL;
+}
+
+struct handle *handle_start(const rd_kafka_conf_t *conf, struct errbuf *err)
+{
+    struct handle *h = calloc(1, sizeof(*h));
+    if (h == NULL) {
+        errbuf_set(err, ENOMEM, "Out of memory for a Kafka producer.");
+        return NULL;
+    }
+    rd_kafka_conf_t *own = rd_kafka_conf_dup(conf);
+    rd_kafka_conf_set_opaque(own, h);
+    rd_kafka_conf_set_dr_msg_cb(own, on_report);
+    char text[512];
+    h->rk = rd_kafka_new(RD_KAFKA_PRODUCER, own, text, sizeof(text));
+    if (h->rk == NULL) {
+        errbuf_set(err, EINVAL, "Kafka producer: %s.", text);
+        rd_kafka_conf_destroy(own);
+        free(h);
+        return NULL;
+    }
+    int rc = pthread_create(&h->thread, NULL, handle_main, h);
+    if (rc != 0) {
+        errbuf_set(err, rc, "Kafka producer: no thread (%s).", strerror(rc));
+        rd_kafka_destroy(h->rk);
+        free(h);
+        return NULL;
+    }
+    return h;
+}
+
+void handle_stop(struct handle *h)
+{
+    atomic_store(&h->stopping, true);
+}
+
+void handle_free(struct handle *h)
+{
+    if (h == NULL)
+        return;
+    pthread_join(h->thread, NULL);
+    free(h);
+}

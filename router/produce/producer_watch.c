@@ -1,0 +1,94 @@
+#include "router/produce/producer_watch.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ASK_EVERY_MS 500
+#define ASK_WAIT_MS  1000
+#define LOST_AFTER_NS                                                                              \
+    (3 * NS_PER_S) /* one slow answer of a busy broker does not turn readiness off */
+
+struct watch {
+    rd_kafka_t *rk;
+    pthread_t thread;
+    _Atomic bool stop, reachable;
+};
+
+static bool ask(rd_kafka_t *rk)
+{
+    const struct rd_kafka_metadata *m;
+    if (rd_kafka_metadata(rk, 0, NULL, &m, ASK_WAIT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    bool found = m->broker_cnt > 0;
+    rd_kafka_metadata_destroy(m);
+    return found;
+}
+
+static void note(struct watch *w, bool reachable)
+{
+    if (reachable == atomic_load(&w->reachable))
+        return;
+    atomic_store(&w->reachable, reachable);
+    if (reachable)
+        log_event(LOG_INFO, "Kafka is reachable");
+    else
+        log_event(LOG_WARN, "no Kafka broker is reachable");
+}
+
+static void *watch_main(void *arg)
+{
+    struct watch *w = arg;
+    uint64_t seen_ns = clock_mono_ns();
+    while (!atomic_load(&w->stop)) {
+        if (ask(w->rk)) {
+            seen_ns = clock_mono_ns();
+            note(w, true);
+        } else if (clock_mono_ns() - seen_ns > LOST_AFTER_NS) {
+            note(w, false);
+        }
+        rd_kafka_poll(w->rk, ASK_EVERY_MS);
+    }
+    rd_kafka_destroy(w->rk);
+    return NULL;
+}
+
+struct watch *watch_start(const rd_kafka_conf_t *conf, struct errbuf *err)
+{
+    struct watch *w = calloc(1, sizeof(*w));
+    char text[512] = "out of memory";
+    rd_kafka_conf_t *own = rd_kafka_conf_dup(conf);
+    if (w == NULL || (w->rk = rd_kafka_new(RD_KAFKA_PRODUCER, own, text, sizeof(text))) == NULL) {
+        errbuf_set(err, EINVAL, "Kafka client: %s.", text);
+        rd_kafka_conf_destroy(own);
+        free(w);
+        return NULL;
+    }
+    int rc = pthread_create(&w->thread, NULL, watch_main, w);
+    if (rc != 0) {
+        errbuf_set(err, rc, "Kafka client: no thread (%s).", strerror(rc));
+        rd_kafka_destroy(w->rk);
+        free(w);
+        return NULL;
+    }
+    return w;
+}
+
+bool watch_reachable(const struct watch *w)
+{
+    return atomic_load(&w->reachable);
+}
+
+void watch_stop(struct watch *w)
+{
+    if (w == NULL)
+        return;
+    atomic_store(&w->stop, true);
+    pthread_join(w->thread, NULL);
+    free(w);
+}
