@@ -96,11 +96,11 @@ def writable(tenant):
     path.parent.with_name("away").rename(path.parent)
 
 
-def outage_of(site, unique, locked, seconds):
+def outage_of(site, unique, locked, seconds, fill=""):
     sick, well = site.tenant(unique), site.tenant(unique + "b")
     worker = sick.start(**site.start_as)
     other = well.start(**site.start_as)
-    loads = [Load(sick), Load(well)]
+    loads = [Load(sick, fill), Load(well)]
     try:
         for tenant in (sick, well):
             until(lambda: tenant.count() > 0, 30, "first rows")
@@ -157,7 +157,8 @@ def test_locked_then_read_only(outage, unique, locked):
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_locked_then_read_only_for_minutes(outage, unique, locked):
-    watch = outage_of(outage, unique, locked, 240)
+    """A megabyte a second fills what the worker may hold in the first minute; from then on its memory is the same."""
+    watch = outage_of(outage, unique, locked, 240, fill="x" * 20_000)
     minute = len(watch.rss) // 4
     first, last = max(watch.rss[:minute]), max(watch.rss[-minute:])
     print(f"RSS: first minute {first / MIB:.0f}, last {last / MIB:.0f}, largest {max(watch.rss) / MIB:.0f} MiB")
