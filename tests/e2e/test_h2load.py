@@ -65,7 +65,7 @@ def h2load(system, tmp_path, kind, requests, *options, key=None):
 
 
 def http2_cut(system):
-    found = re.search(r'^tenantry_router_http2_cut_total\{reason="flood"\} (\d+)', system.http("/metrics")[1], re.M)
+    found = re.search(r'^tenantry_router_http2_cut_total\{reason="control_frames"\} (\d+)', system.http("/metrics")[1], re.M)
     return int(found[1]) if found else 0
 
 
