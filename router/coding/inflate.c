@@ -11,6 +11,7 @@
 
 #define GZIP_SMALLEST 18   /* header and trailer */
 #define DEFLATE_RATIO 1032 /* nothing expands further */
+#define HEADER_CHECK  0x02 /* flag: the header has a checksum, which only zlib compares */
 
 /* What zlib calls windowBits. */
 #define GZIP (16 + MAX_WBITS)
@@ -54,7 +55,7 @@ static size_t told_size(struct slice in)
 /* False when `in` is not one member of the size it tells; `out` is as it was then. */
 static bool inflate_whole(struct inflater *i, struct slice in, struct buf *out)
 {
-    if (in.len < GZIP_SMALLEST)
+    if (in.len < GZIP_SMALLEST || in.at[3] & HEADER_CHECK)
         return false;
     size_t size = told_size(in), used, got;
     if ((out->ceiling != 0 && size > out->ceiling) || size / DEFLATE_RATIO > in.len)

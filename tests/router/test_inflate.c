@@ -85,6 +85,19 @@ static void check(struct decompressor *d, const struct row *r)
 }
 
 /* One inflater for all: nothing of a row is left for the next. */
+/* Both ways through look at a header's own checksum (RFC 1952 §2.3.1, FHCRC). */
+static void test_header_checksum(void **state)
+{
+    (void)state;
+    static const uint8_t wrong[] = {0x1f, 0x8b, 8, 2, 0, 0, 0, 0, 0, 3, /* header */
+                                    0xff, 0xff, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    struct decompressor d = {0};
+    struct buf out = BUF_INIT_CEILING(KIB);
+    assert_int_equal(decompress_gzip(&d, slice_of(wrong, sizeof(wrong)), &out), DECOMPRESS_CORRUPT);
+    buf_release(&out);
+    decompressor_release(&d);
+}
+
 static void test_rows(void **state)
 {
     (void)state;
@@ -117,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_header_checksum),
         cmocka_unit_test(test_bomb_stops_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
