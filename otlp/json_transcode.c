@@ -9,12 +9,11 @@
  * itself takes the last. */
 #include "otlp/json_transcode.h"
 
-#include "opentelemetry/proto/collector/logs/v1/logs_service.pb-c.h"
-#include "opentelemetry/proto/collector/metrics/v1/metrics_service.pb-c.h"
-#include "opentelemetry/proto/collector/trace/v1/trace_service.pb-c.h"
+#include "opentelemetry/proto/logs/v1/logs.pb-c.h"
 #include "otlp/json_bytes.h"
 #include "otlp/json_number.h"
 #include "otlp/json_read.h"
+#include "otlp/request_type.h"
 #include "otlp/scan.h"
 #include "otlp/scan_schema.h"
 #include "otlp/wire.h"
@@ -524,14 +523,6 @@ static bool read_object(struct transcoder *t, const message_type *m, unsigned le
 enum json_status json_transcode(enum signal signal, struct slice text, struct buf *out,
                                 struct json_error *ret_error)
 {
-    static const message_type *const requests[SIGNAL_COUNT] = {
-        [SIGNAL_TRACES] =
-            &opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor,
-        [SIGNAL_METRICS] =
-            &opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor,
-        [SIGNAL_LOGS] =
-            &opentelemetry__proto__collector__logs__v1__export_logs_service_request__descriptor,
-    };
     const struct slice mark = SLICE_LIT("\xEF\xBB\xBF"); /* R255 */
     const uint8_t *start = text.len ? text.at : mark.at; /* no arithmetic on NULL */
     struct transcoder t = {.in = {.at = start, .end = start + text.len}, .out = out};
@@ -539,13 +530,13 @@ enum json_status json_transcode(enum signal signal, struct slice text, struct bu
     *ret_error = (struct json_error){0};
     if (slice_starts(text, mark))
         t.in.at += mark.len;
-    if (read_object(&t, requests[signal], SCAN_MAX_DEPTH) && json_read_peek(&t.in) == 0 &&
+    if (read_object(&t, request_type[signal], SCAN_MAX_DEPTH) && json_read_peek(&t.in) == 0 &&
         t.in.at == t.in.end)
         return JSON_OK;
     if (t.status != JSON_OK)
         return t.status;
     ret_error->text = t.in.error ? t.in.error : "text behind the object";
     ret_error->at = (size_t)(t.in.at - start);
-    within(&t, requests[signal], NULL);
+    within(&t, request_type[signal], NULL);
     return JSON_MALFORMED;
 }

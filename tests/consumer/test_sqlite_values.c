@@ -3,10 +3,8 @@
 #include "tests/base/unit.h"
 #include "tests/consumer/sqlite_fixture.h"
 
-#include "opentelemetry/proto/collector/logs/v1/logs_service.pb-c.h"
-#include "opentelemetry/proto/collector/metrics/v1/metrics_service.pb-c.h"
-#include "opentelemetry/proto/collector/trace/v1/trace_service.pb-c.h"
 #include "otlp/decode.h"
+#include "otlp/request_type.h"
 #include "tests/otlp/generator.h"
 #include "tests/otlp/row_text.h"
 
@@ -200,15 +198,6 @@ static void stored_text(struct buf *out, enum column_type type, sqlite3_stmt *st
     }
 }
 
-static const ProtobufCMessageDescriptor *const requests[SIGNAL_COUNT] = {
-    [SIGNAL_TRACES] =
-        &opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor,
-    [SIGNAL_METRICS] =
-        &opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor,
-    [SIGNAL_LOGS] =
-        &opentelemetry__proto__collector__logs__v1__export_logs_service_request__descriptor,
-};
-
 struct copy { /* goes to the database and, as text, to `expected` */
     void *rows;
     struct buf expected[TABLE_COUNT];
@@ -262,7 +251,7 @@ static void test_random_requests(void **state)
     struct progress unit = fixture_load(&f, x, TOPIC, 0);
     for (int i = 0; i < 300; i++) {
         enum signal signal = (enum signal)(i % SIGNAL_COUNT);
-        ProtobufCMessage *m = generate(&g, requests[signal]);
+        ProtobufCMessage *m = generate(&g, request_type[signal]);
         size_t len = protobuf_c_message_get_packed_size(m);
         uint8_t *at = generator_alloc(len);
         protobuf_c_message_pack(m, at);

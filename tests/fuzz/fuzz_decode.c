@@ -2,27 +2,15 @@
  * counts items; every cell must render; and a variant of the message that means the same must
  * become the same rows. The first byte picks the signal. */
 #include "otlp/decode.h"
+#include "otlp/request_type.h"
 #include "tests/otlp/row_text.h"
 #include "tests/otlp/variant.h"
-
-#include "opentelemetry/proto/collector/logs/v1/logs_service.pb-c.h"
-#include "opentelemetry/proto/collector/metrics/v1/metrics_service.pb-c.h"
-#include "opentelemetry/proto/collector/trace/v1/trace_service.pb-c.h"
 
 #include <stdio.h>
 
 #define RECEIVED 99
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const ProtobufCMessageDescriptor *const requests[SIGNAL_COUNT] = {
-    [SIGNAL_TRACES] =
-        &opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor,
-    [SIGNAL_METRICS] =
-        &opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor,
-    [SIGNAL_LOGS] =
-        &opentelemetry__proto__collector__logs__v1__export_logs_service_request__descriptor,
-};
 
 static void must(bool holds, const char *what)
 {
@@ -67,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice request = slice_of(data + 1, size - 1);
     if (decode_text_of(signal, request, &limits, &text)) {
         struct generator g = {.state = size};
-        variant_write(&g, requests[signal], request, &variant);
+        variant_write(&g, request_type[signal], request, &variant);
         must(decode_text_of(signal, buf_slice(&variant), NULL, &again), "a variant is refused");
         must(slice_eq(buf_slice(&text), buf_slice(&again)), "a variant has other rows");
     }

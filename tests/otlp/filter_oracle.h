@@ -73,7 +73,7 @@ static struct buf packed_message(const ProtobufCMessage *m)
 
 static ProtobufCMessage *unpacked(enum signal signal, struct slice body)
 {
-    return protobuf_c_message_unpack(oracle_request[signal], NULL, body.len,
+    return protobuf_c_message_unpack(request_type[signal], NULL, body.len,
                                      body.len ? body.at : (const uint8_t *)"");
 }
 
@@ -134,7 +134,7 @@ static const char *filter_disagreement(enum signal signal, struct slice body)
     if (filter_request(signal, body, &out, &got) != 0)
         abort();
     const char *disagreement = check_filtered(signal, body, &out, &before, &got);
-    find_quirks(oracle_request[signal], body, &q);
+    find_quirks(request_type[signal], body, &q);
     if (disagreement == NULL && !q.any_again && !q.number && !q.oneof_again)
         disagreement = compare_with_pruned(signal, body, buf_slice(&out), &got);
     buf_release(&out);

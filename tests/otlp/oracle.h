@@ -8,6 +8,7 @@
 #include "opentelemetry/proto/collector/logs/v1/logs_service.pb-c.h"
 #include "opentelemetry/proto/collector/metrics/v1/metrics_service.pb-c.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb-c.h"
+#include "otlp/request_type.h"
 #include "otlp/scan.h"
 #include "otlp/wire.h"
 
@@ -25,15 +26,6 @@ typedef Opentelemetry__Proto__Metrics__V1__Metric Metric;
 typedef Opentelemetry__Proto__Collector__Metrics__V1__ExportMetricsServiceRequest MetricsRequest;
 typedef Opentelemetry__Proto__Metrics__V1__ResourceMetrics ResourceMetrics;
 typedef Opentelemetry__Proto__Metrics__V1__ScopeMetrics ScopeMetrics;
-
-static const ProtobufCMessageDescriptor *const oracle_request[SIGNAL_COUNT] = {
-    [SIGNAL_TRACES] =
-        &opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor,
-    [SIGNAL_METRICS] =
-        &opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor,
-    [SIGNAL_LOGS] =
-        &opentelemetry__proto__collector__logs__v1__export_logs_service_request__descriptor,
-};
 
 /* --- counted from protobuf-c's structs --- */
 
@@ -292,7 +284,7 @@ static const char *compare_counts(enum signal signal, struct slice body,
                                   const ProtobufCMessage *message, const struct scan_result *got,
                                   const struct quirks *q)
 {
-    struct totals want = totals_of(oracle_request[signal], body);
+    struct totals want = totals_of(request_type[signal], body);
     if (got->items != want.items)
         return "items differ from the reference";
     if (got->expanded_bytes != want.expanded)
@@ -341,11 +333,11 @@ static const char *oracle_disagreement(enum signal signal, struct slice body)
     if (status == SCAN_MALFORMED &&
         (got.error == NULL || got.field == NULL || got.error_at > body.len))
         return "an error without its reason, field or place";
-    find_quirks(oracle_request[signal], body, &q);
+    find_quirks(request_type[signal], body, &q);
     if (q.number && status == SCAN_OK)
         return "a field number out of range was accepted";
     if (!q.any_again && !q.number) {
-        message = protobuf_c_message_unpack(oracle_request[signal], NULL, body.len,
+        message = protobuf_c_message_unpack(request_type[signal], NULL, body.len,
                                             body.len ? body.at : (const uint8_t *)"");
         disagreement = compare_verdicts(status, &got, message, &q);
     }

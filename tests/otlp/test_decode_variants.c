@@ -1,24 +1,12 @@
 /* Random requests and variants of them that mean the same become the same rows. */
+#include "otlp/request_type.h"
 #include "tests/otlp/rows.h"
 #include "tests/otlp/variant.h"
-
-#include "opentelemetry/proto/collector/logs/v1/logs_service.pb-c.h"
-#include "opentelemetry/proto/collector/metrics/v1/metrics_service.pb-c.h"
-#include "opentelemetry/proto/collector/trace/v1/trace_service.pb-c.h"
 
 #define REQUESTS 150 /* per signal */
 #define VARIANTS 4   /* per request */
 #define LEVELS   14
 #define MAX_SIZE 20000
-
-static const ProtobufCMessageDescriptor *const requests[SIGNAL_COUNT] = {
-    [SIGNAL_TRACES] =
-        &opentelemetry__proto__collector__trace__v1__export_trace_service_request__descriptor,
-    [SIGNAL_METRICS] =
-        &opentelemetry__proto__collector__metrics__v1__export_metrics_service_request__descriptor,
-    [SIGNAL_LOGS] =
-        &opentelemetry__proto__collector__logs__v1__export_logs_service_request__descriptor,
-};
 
 static int add_text(void *arg, enum table table, const struct cell *cells)
 {
@@ -42,7 +30,7 @@ static uint64_t decode_text_of(enum signal signal, struct slice request, struct 
 
 static bool next_request(struct generator *g, enum signal signal, struct buf *request)
 {
-    ProtobufCMessage *m = generate(g, requests[signal]);
+    ProtobufCMessage *m = generate(g, request_type[signal]);
     size_t size = protobuf_c_message_get_packed_size(m);
     buf_clear(request);
     if (size > 0 && size <= MAX_SIZE) {
@@ -66,7 +54,7 @@ static void test_variants_become_the_same_rows(void **state)
             rows += decode_text_of((enum signal)signal, buf_slice(&request), &want);
             for (int v = 0; v < VARIANTS; v++) {
                 buf_clear(&variant);
-                variant_write(&g, requests[signal], buf_slice(&request), &variant);
+                variant_write(&g, request_type[signal], buf_slice(&request), &variant);
                 decode_text_of((enum signal)signal, buf_slice(&variant), &got);
                 assert_string_equal(buf_cstr(&got), buf_cstr(&want));
             }

@@ -113,7 +113,7 @@ static void random_requests_are_those_of_protobuf_c(void **state)
     for (int i = 0; i < SIGNAL_COUNT * MESSAGES; i++) {
         enum signal signal = (enum signal)(i % SIGNAL_COUNT);
         struct generator g = {.state = FIRST_SEED + (uint64_t)i, .levels = 9};
-        ProtobufCMessage *m = generate(&g, oracle_request[signal]);
+        ProtobufCMessage *m = generate(&g, request_type[signal]);
         struct buf b = packed_message(m);
         protobuf_c_message_free_unpacked(m, NULL);
         struct scan_result r;

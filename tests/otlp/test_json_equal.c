@@ -21,7 +21,7 @@ static struct buf packed_message(const ProtobufCMessage *m)
 /* Decoded and encoded again, so that the order of fields is protobuf-c's. */
 static struct buf repacked(enum signal signal, struct slice bytes)
 {
-    ProtobufCMessage *m = protobuf_c_message_unpack(oracle_request[signal], NULL, bytes.len,
+    ProtobufCMessage *m = protobuf_c_message_unpack(request_type[signal], NULL, bytes.len,
                                                     bytes.len ? bytes.at : (const uint8_t *)"");
     assert_non_null(m);
     struct buf b = packed_message(m);
@@ -33,7 +33,7 @@ static void check_equal(struct generator *g, enum signal signal)
 {
     struct buf text = BUF_INIT, out = BUF_INIT;
     struct json_error error;
-    ProtobufCMessage *m = generate(g, oracle_request[signal]);
+    ProtobufCMessage *m = generate(g, request_type[signal]);
     json_message(g, &text, m); /* may change the message */
     struct buf want = packed_message(m);
     protobuf_c_message_free_unpacked(m, NULL);
@@ -78,7 +78,7 @@ static void types_are_those_that_are_transcoded(void **state)
 {
     (void)state;
     for (int s = 0; s < SIGNAL_COUNT; s++)
-        check_type(oracle_request[s], 9);
+        check_type(request_type[s], 9);
 }
 
 static void R260_example_files(void **state)

@@ -30,7 +30,7 @@ static struct packed packed_of(const uint8_t *at, size_t len)
 static struct packed next_request(struct generator *g, enum signal signal)
 {
     for (;;) {
-        ProtobufCMessage *m = generate(g, oracle_request[signal]);
+        ProtobufCMessage *m = generate(g, request_type[signal]);
         struct packed p = {NULL, protobuf_c_message_get_packed_size(m)};
         if (p.len > 0 && p.len <= MAX_BYTES) {
             p.at = generator_alloc(p.len);
@@ -144,7 +144,7 @@ static void differences_from_protobuf_c(void **state)
         struct scan_result r;
         enum scan_status status = scan_request(rows[i].signal, body, NULL, &r);
         ProtobufCMessage *m =
-            protobuf_c_message_unpack(oracle_request[rows[i].signal], NULL, body.len, body.at);
+            protobuf_c_message_unpack(request_type[rows[i].signal], NULL, body.len, body.at);
         check_row(rows[i].line, (status == SCAN_OK) == rows[i].scanner, "%s", r.error);
         check_row(rows[i].line, (m != NULL) == rows[i].protobuf_c, "protobuf-c");
         if (m != NULL)
@@ -162,7 +162,7 @@ static void a_repeated_member_of_a_oneof_is_merged(void **state)
     assert_int_equal(scan_request(SIGNAL_METRICS, body, NULL, &r), SCAN_OK);
     assert_int_equal(r.items, 3);
     ProtobufCMessage *m =
-        protobuf_c_message_unpack(oracle_request[SIGNAL_METRICS], NULL, body.len, body.at);
+        protobuf_c_message_unpack(request_type[SIGNAL_METRICS], NULL, body.len, body.at);
     count_metrics(m, &parsed);
     assert_int_equal(parsed.items, 2);
     protobuf_c_message_free_unpacked(m, NULL);
@@ -226,7 +226,7 @@ static void rows_are_those_of_the_proto_files(void **state)
 {
     (void)state;
     for (int s = 0; s < SIGNAL_COUNT; s++)
-        compare_rows(oracle_request[s], schema_request[s], 9);
+        compare_rows(request_type[s], schema_request[s], 9);
 }
 
 /* --- the heap --- */
