@@ -82,16 +82,6 @@ int buf_printf(struct buf *b, const char *format, ...)
     return b->failed ? -ENOBUFS : 0;
 }
 
-void buf_consume(struct buf *b, size_t n)
-{
-    if (n >= b->len) {
-        b->len = 0;
-        return;
-    }
-    memmove(b->at, b->at + n, b->len - n);
-    b->len -= n;
-}
-
 const char *buf_cstr(struct buf *b)
 {
     if (b->failed || b->len == 0)

@@ -27,8 +27,6 @@ int buf_append_slice(struct buf *b, struct slice s);
 int buf_append_str(struct buf *b, const char *text);
 int buf_append_byte(struct buf *b, uint8_t byte);
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Drops the first `n` bytes by moving the rest down. */
-void buf_consume(struct buf *b, size_t n);
 /* A NUL behind the content (not counted in len). Returns "" when the buffer is empty or failed. */
 const char *buf_cstr(struct buf *b);
 static inline struct slice buf_slice(const struct buf *b)

@@ -31,11 +31,6 @@ int64_t json_tree_number(yajl_val object, const char *name, int64_t fallback)
     return YAJL_IS_INTEGER(v) ? YAJL_GET_INTEGER(v) : fallback;
 }
 
-bool json_tree_bool(yajl_val object, const char *name)
-{
-    return YAJL_IS_TRUE(json_tree_member(object, name));
-}
-
 size_t json_tree_length(yajl_val array)
 {
     return YAJL_IS_ARRAY(array) ? YAJL_GET_ARRAY(array)->len : 0;

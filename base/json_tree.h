@@ -15,7 +15,6 @@ yajl_val json_tree_parse(struct slice text, const char *name, struct errbuf *err
 yajl_val json_tree_member(yajl_val object, const char *name);
 const char *json_tree_text(yajl_val object, const char *name); /* "" when missing */
 int64_t json_tree_number(yajl_val object, const char *name, int64_t fallback);
-bool json_tree_bool(yajl_val object, const char *name);
 /* The elements of an array: their number, 0 when it is none, and the i-th. */
 size_t json_tree_length(yajl_val array);
 yajl_val json_tree_at(yajl_val array, size_t i);

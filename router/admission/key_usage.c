@@ -4,12 +4,12 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/periodic.h"
 #include "tenancy/keys/key_runtime.h"
 #include "tenancy/keys/usage_file.h"
 #include "tenancy/reload/entry.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 /* Unchanged counts are written nevertheless, so that readers see a living router. */
@@ -19,11 +19,8 @@ struct key_usage_log {
     struct tenancy *tenancy;
     struct usage_slot slot;
     uint64_t since_s, every_ns;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
-    bool ending; /* under the lock */
-    /* The thread's. */
+    struct periodic telling;
+    /* Of who tells: the thread, before it starts and after it ended the others. */
     uint64_t told; /* hash of the lines written last */
     unsigned unchanged;
 };
@@ -96,27 +93,9 @@ static void tell(struct key_usage_log *u, bool running)
     arena_release(&a);
 }
 
-/* True when it is time to end. */
-static bool sleep_or_end(struct key_usage_log *u)
+static void tell_again(void *arg)
 {
-    uint64_t due = clock_mono_ns() + u->every_ns;
-    struct timespec at = {(time_t)(due / NS_PER_S), (long)(due % NS_PER_S)};
-    int rc = 0;
-    pthread_mutex_lock(&u->lock);
-    while (!u->ending && rc == 0)
-        rc = pthread_cond_timedwait(&u->wake, &u->lock, &at);
-    bool ending = u->ending;
-    pthread_mutex_unlock(&u->lock);
-    return ending;
-}
-
-static void *run(void *arg)
-{
-    struct key_usage_log *u = arg;
-    do
-        tell(u, true);
-    while (!sleep_or_end(u));
-    return NULL;
+    tell(arg, true);
 }
 
 /* Counts go on where the file of before ends; the loops do not run yet. */
@@ -148,22 +127,9 @@ static void resume(struct key_usage_log *u)
     arena_release(&a);
 }
 
-static int start_thread(struct key_usage_log *u)
-{
-    pthread_condattr_t attr;
-    pthread_mutex_init(&u->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&u->wake, &attr);
-    pthread_condattr_destroy(&attr);
-    return pthread_create(&u->thread, NULL, run, u);
-}
-
 static void key_usage_free(struct key_usage_log *u)
 {
     usage_slot_release(&u->slot);
-    pthread_cond_destroy(&u->wake);
-    pthread_mutex_destroy(&u->lock);
     free(u);
 }
 
@@ -181,7 +147,8 @@ static struct key_usage_log *start(struct tenancy *t, const struct conf *conf)
         return NULL;
     }
     resume(u);
-    if (start_thread(u) == 0)
+    tell(u, true);
+    if (periodic_start(&u->telling, "key_usage", u->every_ns, tell_again, u) == 0)
         return u;
     key_usage_free(u);
     return NULL;
@@ -199,11 +166,7 @@ void key_usage_stop(struct key_usage_log *u)
 {
     if (u == NULL)
         return;
-    pthread_mutex_lock(&u->lock);
-    u->ending = true;
-    pthread_cond_signal(&u->wake);
-    pthread_mutex_unlock(&u->lock);
-    pthread_join(u->thread, NULL);
+    periodic_stop(&u->telling);
     tell(u, false);
     key_usage_free(u);
 }

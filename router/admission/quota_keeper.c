@@ -3,17 +3,16 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/periodic.h"
 #include "tenancy/limits/quota_file.h"
 #include "tenancy/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 /* With the time a write takes, what a crash loses stays below a second. */
@@ -23,10 +22,8 @@ struct quota_keeper {
     char path[4096];
     int lock; /* descriptor */
     struct buf written;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool ending;
+    struct periodic keeping;
+    uint64_t looked_ns; /* when the rates were looked at */
 };
 
 static void look_at_rates(struct tenant_runtime *rt, void *arg)
@@ -59,26 +56,13 @@ static void keep(struct quota_keeper *k)
     k->written = now;
 }
 
-static void *run(void *arg)
+static void keep_and_look(void *arg)
 {
     struct quota_keeper *k = arg;
-    pthread_setname_np(pthread_self(), "quota");
-    uint64_t looked_ns = clock_mono_ns();
-    pthread_mutex_lock(&k->mutex);
-    while (!k->ending) {
-        uint64_t now_ns = clock_mono_ns(), due_ns = now_ns + PERIOD_NS;
-        const struct timespec due = {(time_t)(due_ns / NS_PER_S), (long)(due_ns % NS_PER_S)};
-        pthread_cond_timedwait(&k->wake, &k->mutex, &due);
-        pthread_mutex_unlock(&k->mutex);
-        keep(k);
-        now_ns = clock_mono_ns();
-        uint64_t after_ns = now_ns - looked_ns;
-        looked_ns = now_ns;
-        tenant_runtime_each(look_at_rates, &after_ns);
-        pthread_mutex_lock(&k->mutex);
-    }
-    pthread_mutex_unlock(&k->mutex);
-    return NULL;
+    keep(k);
+    uint64_t now_ns = clock_mono_ns(), after_ns = now_ns - k->looked_ns;
+    k->looked_ns = now_ns;
+    tenant_runtime_each(look_at_rates, &after_ns);
 }
 
 /* Locked as long as this process lives. */
@@ -120,17 +104,6 @@ static void quota_keeper_free(struct quota_keeper *k)
     free(k);
 }
 
-static int start_thread(struct quota_keeper *k)
-{
-    pthread_condattr_t attr;
-    pthread_mutex_init(&k->mutex, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->wake, &attr);
-    pthread_condattr_destroy(&attr);
-    return pthread_create(&k->thread, NULL, run, k);
-}
-
 struct quota_keeper *quota_keeper_start(const char *state)
 {
     struct errbuf err = ERRBUF_INIT;
@@ -146,7 +119,8 @@ struct quota_keeper *quota_keeper_start(const char *state)
     }
     if (k->lock >= 0)
         read_back(k);
-    if (start_thread(k) == 0)
+    k->looked_ns = clock_mono_ns();
+    if (periodic_start(&k->keeping, "quota", PERIOD_NS, keep_and_look, k) == 0)
         return k;
     quota_keeper_free(k);
     return NULL;
@@ -156,13 +130,7 @@ void quota_keeper_stop(struct quota_keeper *k)
 {
     if (k == NULL)
         return;
-    pthread_mutex_lock(&k->mutex);
-    k->ending = true;
-    pthread_cond_signal(&k->wake);
-    pthread_mutex_unlock(&k->mutex);
-    pthread_join(k->thread, NULL);
+    periodic_stop(&k->keeping);
     keep(k);
-    pthread_cond_destroy(&k->wake);
-    pthread_mutex_destroy(&k->mutex);
     quota_keeper_free(k);
 }

@@ -16,10 +16,6 @@ static void test_append(void **state)
     assert_int_equal(buf_printf(&b, " %d", 3), 0);
     assert_string_equal(buf_cstr(&b), "one two 3");
     assert_int_equal(b.len, 9);
-    buf_consume(&b, 4);
-    assert_string_equal(buf_cstr(&b), "two 3");
-    buf_consume(&b, 100);
-    assert_int_equal(b.len, 0);
     buf_release(&b);
     assert_null(b.at);
 }
