@@ -1,38 +1,14 @@
 /* HTTP/2 over a real socket, with nghttp2 as the client: gRPC and OTLP/HTTP exchanges, early
  * answers, windows, floods, drain. */
 #include "tests/base/unit.h"
-#include "tests/router/h2_client.h"
-#include "tests/router/stub_server.h"
+#include "tests/router/h2_fixture.h"
 
 #define LOGS_CALL "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 #define GRPC      "content-type: application/grpc\nte: trailers\n"
-#define PROTO     "content-type: application/x-protobuf\n"
 #define MESSAGE                                                                                    \
     {                                                                                              \
         (const uint8_t *)"\0\0\0\0\3abc", 8                                                        \
     }
-#define PATIENCE 60000 /* ms */
-/* Sends and receives until it is true. */
-#define RUN_UNTIL(client, condition)                                                               \
-    for (int turn = 0; turn < PATIENCE && !(condition); turn++)                                    \
-    h2_run(client, 0, 1)
-
-struct fixture {
-    struct server s;
-    struct h2_client c;
-};
-
-static void begin(struct fixture *f)
-{
-    server_start(&f->s, NULL);
-    h2_client_init(&f->c, server_connect(&f->s));
-}
-
-static void end(struct fixture *f)
-{
-    h2_client_release(&f->c);
-    server_stop(&f->s);
-}
 
 struct row {
     int line;

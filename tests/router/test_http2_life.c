@@ -1,31 +1,8 @@
 /* Keepalive, idle time and age of connections (R296-R298). */
 #include "tests/base/unit.h"
-#include "tests/router/h2_client.h"
-#include "tests/router/stub_server.h"
+#include "tests/router/h2_fixture.h"
 
-#define LOGS     "/v1/logs"
-#define PROTO    "content-type: application/x-protobuf\n"
-#define PATIENCE 60000 /* ms */
-#define RUN_UNTIL(client, condition)                                                               \
-    for (int turn = 0; turn < PATIENCE && !(condition); turn++)                                    \
-    h2_run(client, 0, 1)
-
-struct fixture {
-    struct server s;
-    struct h2_client c;
-};
-
-static void begin(struct fixture *f)
-{
-    server_start(&f->s, NULL);
-    h2_client_init(&f->c, server_connect(&f->s));
-}
-
-static void end(struct fixture *f)
-{
-    h2_client_release(&f->c);
-    server_stop(&f->s);
-}
+#define LOGS "/v1/logs"
 
 static int32_t ask(struct fixture *f, const char *headers)
 {
