@@ -64,6 +64,16 @@ int buf_append_byte(struct buf *b, uint8_t byte)
     return buf_append(b, &byte, 1);
 }
 
+int buf_append_u64(struct buf *b, uint64_t n)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do
+        digits[--at] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    return buf_append(b, digits + at, sizeof(digits) - at);
+}
+
 int buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args, again;

@@ -26,6 +26,8 @@ int buf_append(struct buf *b, const void *at, size_t len);
 int buf_append_slice(struct buf *b, struct slice s);
 int buf_append_str(struct buf *b, const char *text);
 int buf_append_byte(struct buf *b, uint8_t byte);
+/* In decimal digits; several times as fast as buf_printf, for texts of many numbers. */
+int buf_append_u64(struct buf *b, uint64_t n);
 int buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A NUL behind the content (not counted in len). Returns "" when the buffer is empty or failed. */
 const char *buf_cstr(struct buf *b);

@@ -377,12 +377,15 @@ static void write_histogram(struct buf *out, const char *name, struct metric_ser
             json_double(out, bucket_bounds[i]);
         else
             buf_append_str(out, "+Inf");
-        buf_printf(out, "\"} %llu\n", (unsigned long long)count);
+        buf_append_str(out, "\"} ");
+        buf_append_u64(out, count);
+        buf_append_byte(out, '\n');
     }
     write_name(out, name, "_sum", s->labels);
     write_value(out, (double)sum_cells(s, SUM_CELL) / 1e9);
     write_name(out, name, "_count", s->labels);
-    buf_printf(out, "%llu\n", (unsigned long long)count);
+    buf_append_u64(out, count);
+    buf_append_byte(out, '\n');
 }
 
 static void write_series(struct buf *out, struct metric_series *s)
@@ -391,7 +394,8 @@ static void write_series(struct buf *out, struct metric_series *s)
     switch (s->kind) {
     case METRIC_COUNTER:
         write_name(out, name, "", s->labels);
-        buf_printf(out, "%llu\n", (unsigned long long)sum_cells(s, 0));
+        buf_append_u64(out, sum_cells(s, 0));
+        buf_append_byte(out, '\n');
         break;
     case METRIC_GAUGE:
         write_name(out, name, "", s->labels);

@@ -48,9 +48,12 @@ static void write_line(const struct writing *w, const char *mark, const char *id
         any |= n[i] = day_count_read(c->at[i], w->day);
     if (any == 0)
         return;
-    buf_printf(w->out, "%s%s", mark, id);
-    for (int i = 0; i < c->n; i++)
-        buf_printf(w->out, " %llu", (unsigned long long)n[i]);
+    buf_append_str(w->out, mark);
+    buf_append_str(w->out, id);
+    for (int i = 0; i < c->n; i++) {
+        buf_append_byte(w->out, ' ');
+        buf_append_u64(w->out, n[i]);
+    }
     buf_append_byte(w->out, '\n');
 }
 

@@ -20,6 +20,24 @@ static void test_append(void **state)
     assert_null(b.at);
 }
 
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t n;
+        const char *text;
+    } rows[] = {{0, "0"}, {9, "9"}, {10, "10"}, {UINT64_MAX, "18446744073709551615"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf b = BUF_INIT;
+        assert_int_equal(buf_append_u64(&b, rows[i].n), 0);
+        assert_string_equal(buf_cstr(&b), rows[i].text);
+        buf_release(&b);
+    }
+    struct buf small = BUF_INIT_CEILING(2);
+    assert_int_equal(buf_append_u64(&small, 123), -ENOBUFS);
+    buf_release(&small);
+}
+
 static void test_grow(void **state)
 {
     (void)state;
@@ -80,10 +98,8 @@ static void test_failed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_append),
-        cmocka_unit_test(test_grow),
-        cmocka_unit_test(test_ceiling),
-        cmocka_unit_test(test_failed),
+        cmocka_unit_test(test_append),  cmocka_unit_test(test_numbers), cmocka_unit_test(test_grow),
+        cmocka_unit_test(test_ceiling), cmocka_unit_test(test_failed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
