@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support import proc, sanitizer
+from support.cluster import Cluster
 from support.kafka import Kafka
 from support.system import System
 from support.workers import Site
@@ -45,6 +46,13 @@ def own_kafka():
     """A Kafka for one test alone, to be killed, paused and wiped."""
     with Kafka() as broker:
         yield broker
+
+
+@pytest.fixture
+def own_cluster():
+    """Three brokers for one test alone."""
+    with Cluster() as brokers:
+        yield brokers
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
-"""A real single-node Kafka (KRaft) for tests, and an independent client to look into any Kafka."""
+"""A real single-node Kafka (KRaft) for tests, and an independent client to look into any Kafka. Several
+brokers: cluster.py."""
 
 import atexit
-import base64
-import os
 import shutil
-import signal
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -29,52 +27,9 @@ from confluent_kafka.admin import (
     OffsetSpec,
 )
 
+from .kafka_node import ONE_NODE, PLAIN, Node, new_cluster_id
 from .ports import free_ports
-from .proc import Process
 from .wait import until
-
-VERSION = "4.3.1"  # as tools/kafka/pom.xml
-
-# Its start and end, and what goes wrong: a failed test shows this log.
-_LOG4J = """
-appender.out.type = Console
-appender.out.name = out
-appender.out.layout.type = PatternLayout
-appender.out.layout.pattern = %d{ISO8601} %p %m (%c)%n
-rootLogger.level = WARN
-rootLogger.appenderRef.out.ref = out
-logger.life.name = kafka.server.KafkaRaftServer
-logger.life.level = INFO
-"""
-
-# The settings a single small node needs. The cleaner's memory: or it won't start in a small heap.
-# The session timeout: after kill -9 the controller refuses the new broker until the old one's
-# session is over, 9 s by default.
-_PROPERTIES = """
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
-log.dirs={data}
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=3
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=3
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=500
-group.initial.rebalance.delay.ms=0
-message.max.bytes=10485760
-replica.fetch.max.bytes=10485760
-log.cleaner.dedupe.buffer.size=16777216
-num.network.threads=2
-num.io.threads=4
-"""
 
 # What a broker says about a partition it is just about to lead.
 _NOT_YET = {
@@ -102,10 +57,12 @@ class Record:
 
 
 class Client:
-    """Looks into a Kafka and writes to it by confluent-kafka: not our code."""
+    """Looks into a Kafka and writes to it by confluent-kafka: not our code. `settings`: what it needs to get
+    in."""
 
-    def __init__(self, bootstrap):
+    def __init__(self, bootstrap, settings=None):
         self.bootstrap = bootstrap
+        self.settings = {"bootstrap.servers": bootstrap, **(settings or {})}
         self._admin = None
 
     @property
@@ -113,7 +70,7 @@ class Client:
         if self._admin is None:
             # Its own reconnect messages would only clutter the test's output.
             self._admin = AdminClient(
-                {"bootstrap.servers": self.bootstrap, "reconnect.backoff.max.ms": 500},
+                {**self.settings, "reconnect.backoff.max.ms": 500},
                 logger=_Silent(),
             )
         return self._admin
@@ -128,9 +85,13 @@ class Client:
     def topics(self):
         return sorted(self.admin.list_topics(timeout=30).topics)
 
-    def create_topic(self, topic, partitions=1, config=None):
-        """Returns when every partition answers."""
-        new = NewTopic(topic, num_partitions=partitions, replication_factor=1, config=config or {})
+    def create_topic(self, topic, partitions=1, config=None, replication=1, assignment=None):
+        """Returns when every partition answers. assignment: the brokers of each partition, instead of
+        numbers of partitions and replicas."""
+        new = NewTopic(topic, num_partitions=partitions, replication_factor=replication, config=config or {})
+        if assignment:
+            partitions = len(assignment)
+            new = NewTopic(topic, num_partitions=partitions, replica_assignment=assignment, config=config or {})
         self.admin.create_topics([new])[topic].result(30)
 
         def answers():
@@ -191,7 +152,7 @@ class Client:
         where = [None] * len(values)
         producer = Producer(
             {
-                "bootstrap.servers": self.bootstrap,
+                **self.settings,
                 # In order like an idempotent producer, but without its half second to start.
                 "max.in.flight": 1,
                 "message.max.bytes": 10_000_000,
@@ -229,7 +190,7 @@ class Client:
     def transaction(self, topic, values, headers=None, partition=-1, commit=True):
         """Writes the values in one transaction, which is committed or aborted."""
         producer = Producer(
-            {"bootstrap.servers": self.bootstrap, "transactional.id": f"test-{uuid.uuid4()}"},
+            {**self.settings, "transactional.id": f"test-{uuid.uuid4()}"},
             logger=_Silent(),
         )
         producer.init_transactions(60)
@@ -246,7 +207,7 @@ class Client:
         """
         consumer = Consumer(
             {
-                "bootstrap.servers": self.bootstrap,
+                **self.settings,
                 "group.id": f"test-look-{uuid.uuid4()}",  # never joined: partitions are assigned
                 "enable.auto.commit": False,
                 "enable.partition.eof": True,
@@ -281,7 +242,7 @@ class Client:
         if offset >= self.end_offsets(topic)[partition]:
             return None
         consumer = Consumer(
-            {"bootstrap.servers": self.bootstrap, "group.id": f"test-look-{uuid.uuid4()}"}, logger=_Silent()
+            {**self.settings, "group.id": f"test-look-{uuid.uuid4()}"}, logger=_Silent()
         )
         try:
             consumer.assign([TopicPartition(topic, partition, offset)])
@@ -302,23 +263,20 @@ class Client:
 
 
 class Kafka(Client):
-    """A broker of our own on free ports, its data in a temporary folder."""
+    """A broker of our own on free ports, its data in a temporary folder. `listener` says how clients
+    come in."""
 
-    def __init__(self, heap="512m", start=True):
-        self.port, self._controller_port = free_ports(2)
-        super().__init__(f"127.0.0.1:{self.port}")
-        self._heap = heap
+    def __init__(self, heap="512m", start=True, listener=PLAIN):
+        self.port, controller_port = free_ports(2)
+        super().__init__(f"127.0.0.1:{self.port}", listener.client)
         self.dir = Path(tempfile.mkdtemp(prefix="tenantry-kafka-"))
-        self.process = None
         atexit.register(self.stop)
-        self._new_id()
-        (self.dir / "tmp").mkdir()  # Java unpacks libraries there and leaves them when it is killed
-        (self.dir / "log4j2.properties").write_text(_LOG4J)
-        (self.dir / "server.properties").write_text(
-            _PROPERTIES.format(
-                broker=self.port, controller=self._controller_port, data=self.dir / "data"
-            )
-        )
+        self.id = new_cluster_id()
+        self.node = Node(
+            self.dir, "kafka", heap,
+            ONE_NODE.format(controller=controller_port)
+            + listener.properties("127.0.0.1", self.port, f"CONTROLLER://127.0.0.1:{controller_port}"),
+        )  # fmt: skip
         if start:
             try:
                 self.start()
@@ -328,48 +286,47 @@ class Kafka(Client):
 
     @property
     def log(self):
-        return self.dir / "broker.log"
+        return self.node.log
+
+    @property
+    def process(self):
+        return self.node.process
 
     @property
     def alive(self):
-        return self.process is not None and self.process.alive
+        return self.node.alive
 
     def start(self, timeout=180):
         """Starts it, also again on the same data and ports, and waits until it serves."""
-        if self.alive:
-            raise RuntimeError("this Kafka is running already")
-        if not (self.dir / "data" / "meta.properties").exists():
-            self._format()
-        self.process = Process(
-            self._java("kafka.Kafka", self.dir / "server.properties"), self.log, name="kafka"
-        )
-        self.process.wait_log(r"Kafka Server started", timeout)
+        self.node.start(self.id)
+        self.node.wait_ready(timeout)
 
     def kill9(self):
-        self._ended(self.process.kill9)
+        self.forget()
+        self.node.kill9()
 
     def shutdown(self, timeout=90):
         """An orderly end; the data stays for start()."""
-        self._ended(lambda: self.process.terminate(timeout))
+        self.forget()
+        self.node.shutdown(timeout)
 
     def pause(self):
         """Stops it from answering without ending it, until resume()."""
-        self.process.signal(signal.SIGSTOP)
+        self.node.pause()
 
     def resume(self):
-        self.process.signal(signal.SIGCONT)
+        self.node.resume()
 
     def wipe(self):
         """Ends it and throws everything away: start() then is another, empty cluster."""
-        if self.alive:
-            self.kill9()
-        shutil.rmtree(self.dir / "data", ignore_errors=True)
-        self._new_id()
+        self.forget()
+        self.node.wipe()
+        self.id = new_cluster_id()
 
     def stop(self):
         """Ends it in any state and removes its folder."""
-        if self.process is not None:
-            self._ended(self.process.kill9)  # nothing of its data is wanted any more
+        self.forget()
+        self.node.kill9()  # nothing of its data is wanted any more
         shutil.rmtree(self.dir, ignore_errors=True)
         atexit.unregister(self.stop)
 
@@ -378,49 +335,6 @@ class Kafka(Client):
 
     def __exit__(self, *_):
         self.stop()
-
-    def _ended(self, end):
-        self.forget()
-        end()
-        self.process.stop()  # off the list of running programs
-
-    def _new_id(self):
-        """22 characters of base64, none of them '-' first: the tool would read an option."""
-        while True:
-            self.id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            if not self.id.startswith("-"):
-                return
-
-    def _format(self):
-        tool = Process(
-            self._java(
-                "kafka.tools.StorageTool", "format", "-t", self.id,
-                "-c", self.dir / "server.properties",
-            ),
-            self.dir / "format.log",
-            name="kafka format",
-        )  # fmt: skip
-        try:
-            if tool.wait_exit(180) != 0:
-                raise RuntimeError(f"Kafka's storage can't be formatted:\n{tool.tail()}")
-        finally:
-            tool.stop()
-
-    def _java(self, main, *args):
-        return [
-            "java", f"-Xmx{self._heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-            "-Xshare:auto", f"-Djava.io.tmpdir={self.dir / 'tmp'}", f"-Dlog4j2.configurationFile={self.dir / 'log4j2.properties'}",
-            "-cp", f"{home() / 'libs'}/*", main, *map(str, args),
-        ]  # fmt: skip
-
-
-def home():
-    """The folder tools/kafka/fetch fills."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(cache) / "tenantry" / f"kafka-{VERSION}"
-    if not (path / "libs").is_dir():
-        raise RuntimeError(f"there is no Kafka in {path}: run tools/kafka/fetch")
-    return path
 
 
 def _record(message):
