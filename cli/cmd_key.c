@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/key_wishes.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -8,8 +9,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-
-#define ALL_SIGNALS ((1u << SIGNAL_COUNT) - 1)
 
 static void print_expiry(struct buf *out, uint64_t expires_s)
 {
@@ -88,68 +87,6 @@ static void print_issued(const struct args *a, const char *tenant, const struct 
     cli_print(&out);
 }
 
-static struct rate_conf *limits_of_key(struct key *k, struct arena *a)
-{
-    if (k->limits == NULL)
-        k->limits = arena_calloc(a, LIMIT_SCOPE_COUNT, sizeof(*k->limits));
-    return k->limits;
-}
-
-/* "logs.rate=5MB/s" */
-static int read_limit(const char *text, struct key *k, struct errbuf *err)
-{
-    const char *equals = strchr(text, '=');
-    struct slice name = slice_of(text, equals ? (size_t)(equals - text) : strlen(text));
-    enum option_kind kind;
-    unsigned number;
-    uint64_t *limit = key_limit_by_name(k->limits, name, &kind, &number);
-    if (limit == NULL || equals == NULL)
-        return errbuf_set(err, EINVAL,
-                          "\"%.60s\" is not a limit such as rate=5MB/s, burst=10MB, items=10k/s, "
-                          "requests=50/s, daily=50GB or, for one signal, logs.rate=1MB/s",
-                          text);
-    int rc = option_parse_number(kind, equals + 1, limit, err);
-    if (rc < 0)
-        errbuf_prefix(err, "%.*s", SLICE_ARG(name));
-    return rc;
-}
-
-/* --rate and so on for all signals together, --limit for any. */
-static int read_limits(const struct args *a, struct key *k, struct arena *arena, struct errbuf *err)
-{
-    static const char *const total[] = {"--rate", "--burst", "--items", "--requests", "--daily"};
-    for (size_t i = 0; i < sizeof(total) / sizeof(total[0]); i++) {
-        enum option_kind kind;
-        unsigned number;
-        if (!args_given(a, total[i]))
-            continue;
-        if (limits_of_key(k, arena) == NULL)
-            return errbuf_set(err, ENOMEM, "out of memory");
-        *key_limit_by_name(k->limits, slice_str(total[i] + 2), &kind, &number) =
-            args_number(a, total[i]);
-    }
-    int rc = 0;
-    for (int i = 0; rc == 0 && args_text_at(a, "--limit", i) != NULL; i++)
-        rc = limits_of_key(k, arena) ? read_limit(args_text_at(a, "--limit", i), k, err)
-                                     : errbuf_set(err, ENOMEM, "out of memory");
-    return rc;
-}
-
-/* Fills what the command line says of the new key. */
-static int read_wishes(const struct args *a, struct key *k, struct arena *arena, struct errbuf *err)
-{
-    const char *signals = args_text(a, "--signals");
-    uint64_t lifetime = args_number(a, "--expires") / NS_PER_S;
-    k->label = args_text(a, "--label");
-    k->signals = ALL_SIGNALS;
-    if (args_given(a, "--expires"))
-        k->expires_s = clock_wall_ns() / NS_PER_S + lifetime;
-    int rc = key_label_check(slice_str(k->label), err);
-    if (rc == 0 && signals != NULL)
-        rc = key_signals_parse(slice_str(signals), &k->signals, err);
-    return rc == 0 ? read_limits(a, k, arena, err) : rc;
-}
-
 static int issue_for(const struct args *a, const struct conf *conf, struct key *k)
 {
     const char *tenant = a->operands[0];
@@ -166,10 +103,10 @@ static int issue(const struct args *a)
 {
     struct arena arena = ARENA_INIT;
     struct errbuf err = ERRBUF_INIT;
-    struct key k = {0};
+    struct key k = {.label = "", .signals = KEY_ALL_SIGNALS};
     struct cli_tenancy c;
     int code = EXIT_FAILED;
-    if (read_wishes(a, &k, &arena, &err) < 0) {
+    if (key_wishes_read(a, &k, &arena, &err) < 0) {
         cli_fail(a, "%s", err.text);
     } else if (cli_open_snapshot(a, &c)) {
         code = snapshot_tenant(c.s, slice_str(a->operands[0])) != NULL
@@ -186,15 +123,10 @@ int cmd_key_issue(struct args *a)
     static const struct arg_row rows[] = {
         ARG_ROW_CONFIG,
         ARG_ROW_JSON,
-        {"--label", ARG_TEXT, "TEXT", "", "what the key is for"},
+        {"--label", ARG_TEXT, "TEXT", NULL, "what the key is for"},
         {"--expires", ARG_DURATION, "90d", NULL, "how long it is valid; else until it is revoked"},
         {"--signals", ARG_TEXT, "traces,logs", NULL, "what may be sent with it; else everything"},
-        {"--rate", ARG_RATE, "5MB/s", NULL, "bytes per second with this key, below the tenant's"},
-        {"--burst", ARG_SIZE, "10MB", NULL, "bytes that may come at once"},
-        {"--items", ARG_RATE, "10k/s", NULL, "spans, data points and log records per second"},
-        {"--requests", ARG_RATE, "50/s", NULL, "requests per second"},
-        {"--daily", ARG_SIZE, "50GB", NULL, "bytes from 00:00 to 24:00 UTC"},
-        {"--limit", ARG_TEXTS, "logs.rate=1MB/s", NULL, "any of these for one signal"},
+        KEY_LIMIT_ARG_ROWS,
         {0},
     };
     static const struct args_spec spec = {
@@ -204,17 +136,6 @@ int cmd_key_issue(struct args *a)
         rows};
     int code = args_parse(a, &spec);
     return code == ARGS_GO_ON ? issue(a) : code;
-}
-
-/* The id that was typed, or the one of a whole key, pasted from where it leaked. */
-static bool key_id_of(const char *typed, char id[KEY_ID_LENGTH + 1])
-{
-    struct key_parts parts = {.id = slice_str(typed)};
-    key_parse(slice_str(typed), &parts);
-    if (!key_id_valid(parts.id))
-        return false;
-    snprintf(id, KEY_ID_LENGTH + 1, "%.*s", SLICE_ARG(parts.id));
-    return true;
 }
 
 static int rotate(const struct args *a)
@@ -263,20 +184,24 @@ int cmd_key_rotate(struct args *a)
 
 static int revoke(const struct args *a)
 {
+    struct arena arena = ARENA_INIT;
     struct errbuf err = ERRBUF_INIT;
+    struct key_changed was;
     struct cli_tenancy c;
-    char id[KEY_ID_LENGTH + 1], tenant[256];
+    char id[KEY_ID_LENGTH + 1];
     if (!key_id_of(a->operands[0], id))
         return cli_fail(a, "\"%s\" is not a key id", a->operands[0]);
     if (!cli_open_snapshot(a, &c))
         return EXIT_FAILED;
-    int rc = keystore_revoke(c.s->conf->keys, id, tenant, sizeof(tenant), &err);
+    int rc = keystore_revoke(c.s->conf->keys, id, &arena, &was, &err);
     if (rc < 0)
         cli_fail(a, "%s", err.text);
     else if (args_flag(a, "--json"))
-        printf("{\"id\": \"%s\", \"tenant\": \"%s\", \"revoked\": true}\n", id, tenant);
+        printf("{\"id\": \"%s\", \"tenant\": \"%s\", \"revoked\": true}\n", id, was.tenant);
     else
-        printf("Key %s of tenant %s %s.\n", id, tenant, rc ? "was revoked before" : "is revoked");
+        printf("Key %s of tenant %s %s.\n", id, was.tenant,
+               rc ? "was revoked before" : "is revoked");
+    arena_release(&arena);
     cli_close(&c);
     return rc < 0 ? EXIT_FAILED : EXIT_DONE;
 }

@@ -18,6 +18,7 @@
     ROW("tenant resume", tenant_resume, "accept what a suspended tenant sends again")              \
     ROW("key issue", key_issue, "make a key for a tenant; it is shown once")                       \
     ROW("key list", key_list, "list keys, what they are used for and which can go")                \
+    ROW("key change", key_change, "change the label, expiry, signals or limits of a key")          \
     ROW("key rotate", key_rotate, "make a successor of a key; both are valid for a while")         \
     ROW("key revoke", key_revoke, "make a key worthless, for ever")                                \
     ROW("status", status, "show what came in, what is written and how far behind each tenant is")  \

@@ -247,31 +247,49 @@ int keystore_rotate(const char *folder, const char *id, uint64_t overlap_s, stru
     return rc;
 }
 
-enum { REVOKED_NOW = 1, REVOKED_BEFORE = 2 };
-
-static int revoke_in(const char *folder, const char *tenant, struct key *keys, size_t n,
-                     const char *id, struct errbuf *err)
+static int change(const char *folder, const char *id, key_change_fn *edit, void *arg,
+                  struct arena *a, struct key_changed *ret, struct errbuf *err)
 {
-    struct key *k = find(keys, n, id);
+    struct key *keys;
+    size_t n;
+    int rc = look_everywhere(folder, look_for_id, id, ret->tenant, sizeof(ret->tenant), err);
+    if (rc == 0)
+        return errbuf_set(err, ENOENT, "there is no key with the id \"%.64s\"", id);
+    rc = rc < 0 ? rc : keystore_list(folder, ret->tenant, a, &keys, &n, err);
+    struct key *k = rc == 0 ? find(keys, n, id) : NULL;
     if (k == NULL)
-        return 0;
-    if (k->revoked)
-        return REVOKED_BEFORE;
-    k->revoked = true;
-    k->revoked_s = clock_wall_ns() / NS_PER_S;
-    int rc = store(folder, tenant, keys, n, err);
-    return rc < 0 ? rc : REVOKED_NOW;
+        return rc < 0 ? rc : -ENOENT;
+    rc = edit(k, arg, err);
+    if (rc == 0)
+        rc = store(folder, ret->tenant, keys, n, err);
+    ret->key = *k;
+    return rc;
 }
 
-int keystore_revoke(const char *folder, const char *id, char *ret_tenant, size_t size,
-                    struct errbuf *err)
+int keystore_change(const char *folder, const char *id, key_change_fn *edit, void *arg,
+                    struct arena *a, struct key_changed *ret, struct errbuf *err)
 {
     int fd = lock(folder, err);
     if (fd < 0)
         return fd;
-    int rc = look_everywhere(folder, revoke_in, id, ret_tenant, size, err);
+    int rc = change(folder, id, edit, arg, a, ret, err);
     close(fd);
-    if (rc == 0)
-        return errbuf_set(err, ENOENT, "there is no key with the id \"%.64s\"", id);
-    return rc < 0 ? rc : rc == REVOKED_BEFORE;
+    return rc;
+}
+
+static int mark_revoked(struct key *k, void *arg, struct errbuf *err)
+{
+    (void)arg;
+    (void)err;
+    if (k->revoked)
+        return 1;
+    k->revoked = true;
+    k->revoked_s = clock_wall_ns() / NS_PER_S;
+    return 0;
+}
+
+int keystore_revoke(const char *folder, const char *id, struct arena *a, struct key_changed *ret,
+                    struct errbuf *err)
+{
+    return keystore_change(folder, id, mark_revoked, NULL, a, ret, err);
 }

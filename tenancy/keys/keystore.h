@@ -21,9 +21,18 @@ struct key_rotation {
 };
 int keystore_rotate(const char *folder, const char *id, uint64_t overlap_s, struct arena *a,
                     struct key_rotation *r, struct errbuf *err);
-/* Marks the key of this id as revoked, whichever tenant's it is, and writes the tenant to
- * ret_tenant. -ENOENT when there is none; 1 when it was revoked before. */
-int keystore_revoke(const char *folder, const char *id, char *ret_tenant, size_t size,
+/* Has `edit` change the key of this id, whichever tenant's it is, and stores it unless that returns
+ * other than 0, which is then returned. -ENOENT when there is no such key. Strings of the key as it
+ * is now go to `a`. */
+typedef int key_change_fn(struct key *k, void *arg, struct errbuf *err);
+struct key_changed {
+    struct key key;
+    char tenant[64];
+};
+int keystore_change(const char *folder, const char *id, key_change_fn *edit, void *arg,
+                    struct arena *a, struct key_changed *ret, struct errbuf *err);
+/* Marks it as revoked; 1 when it was before. */
+int keystore_revoke(const char *folder, const char *id, struct arena *a, struct key_changed *ret,
                     struct errbuf *err);
 /* The keys of one tenant, in order of issue; none when there is no file. */
 int keystore_list(const char *folder, const char *tenant, struct arena *a, struct key **ret_keys,

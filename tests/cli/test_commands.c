@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"key issue", cmd_key_issue, ""},
     {"key list", cmd_key_list, ""},
     {"key revoke", cmd_key_revoke, ""},
+    {"key change", cmd_key_change, ""},
     {"key rotate", cmd_key_rotate, ""},
     {"certs dev", cmd_certs_dev, ""},
     {"config", cmd_config, ""},
@@ -150,7 +151,7 @@ static void test_check_tells_every_wrong_file(void **state)
 static void test_a_key_from_issue_to_revocation(void **state)
 {
     struct shell *s = *state;
-    char key[KEY_TEXT_LENGTH + 1], revoke[128];
+    char key[KEY_TEXT_LENGTH + 1];
     static const struct step before[] = {
         {__LINE__, "key issue acme", 1, "there is no tenant \"acme\""},
         {__LINE__, "tenant add acme", 0, ""},
@@ -166,8 +167,29 @@ static void test_a_key_from_issue_to_revocation(void **state)
     assert_non_null(
         strstr(buf_cstr(&s->out), "\"state\": \"active\", \"signals\": \"traces,logs\""));
     assert_null(strstr(buf_cstr(&s->out), key));
-    snprintf(revoke, sizeof(revoke), "key revoke %s", key);
-    assert_int_equal(run(s, revoke), 0);
+    static const struct {
+        const char *command, *key_options, *text;
+        int code;
+    } with_key[] = {
+        {"change", "", "nothing to change is named", 2},
+        {"change", " --signals log", "\"log\" is not a signal", 1},
+        {"change", " --burst 1KB", "smaller than the largest request", 1},
+        {"change", " --no-expiry --rate 1MB/s --label shop",
+         "valid until it is revoked; its limits", 0},
+        {"change", " --json --expires 1h", "\"label\": \"shop\", \"signals\": \"traces,logs\"", 0},
+        {"change", " --json --items 5/s", "\"limits\": \"rate=1MB/s items=5/s\"", 0},
+        {"change", " --no-limits", "no limits of its own", 0},
+        {"revoke", "", "is revoked", 0},
+        {"change", " --label late", "is revoked, for ever", 1},
+    };
+    for (size_t i = 0; i < sizeof(with_key) / sizeof(with_key[0]); i++) {
+        char line[256];
+        snprintf(line, sizeof(line), "key %s %s%s", with_key[i].command, key,
+                 with_key[i].key_options);
+        assert_int_equal(run(s, line), with_key[i].code);
+        if (strstr(buf_cstr(&s->out), with_key[i].text) == NULL)
+            fail_msg("%s: %s", line, buf_cstr(&s->out));
+    }
     static const struct step after[] = {
         {__LINE__, "key list acme", 0, "revoked"},
         {__LINE__, "key list other", 0, "LABEL"},

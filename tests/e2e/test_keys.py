@@ -123,6 +123,10 @@ def test_limits_of_a_key(system):
     assert new["limits"] == listed(system, key)["limits"]
     small = system.cli("key", "issue", "acme", "--burst", "1KB", check=False)
     assert small.returncode == 1 and "smaller than the largest request" in small.stderr
+    changed = system.cli("key", "change", keys.key_id(key), "--limit", "logs.items=0", "--requests", "2k/s")
+    assert "requests=2k/s traces.rate=5MB/s" in changed.stdout
+    assert listed(system, key)["limits"] == "requests=2k/s traces.rate=5MB/s"
+    until(lambda: push(system, bearer(key)) == 200, 20, "the limit lifted")
     wrong = system.cli("key", "issue", "acme", "--limit", "log.rate=1MB/s", check=False)
     assert wrong.returncode == 1 and "is not a limit such as" in wrong.stderr
 

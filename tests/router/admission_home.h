@@ -128,15 +128,18 @@ static const struct transport_ops fake_transport = {.answer = keep_answer, .resu
 static inline void issue(struct home *h, enum key_name name, const char *tenant, struct key k)
 {
     struct errbuf err;
-    char folder[512], holder[512];
+    struct arena arena = ARENA_INIT;
+    struct key_changed was;
+    char folder[512];
     bool revoke = k.revoked;
     k.label = "test";
     k.signals = k.signals ? k.signals : 7;
     if (keystore_issue(temp_path(&h->folder, "keys.d", folder), tenant, &k, h->keys[name], &err) !=
         0)
         fail_msg("%s", err.text);
-    if (revoke && keystore_revoke(folder, k.id, holder, sizeof(holder), &err) < 0)
+    if (revoke && keystore_revoke(folder, k.id, &arena, &was, &err) < 0)
         fail_msg("%s", err.text);
+    arena_release(&arena);
 }
 
 /* `limits` of tenant acme, `router` more options of the router. */

@@ -114,7 +114,8 @@ static void test_issue_list_revoke(void **state)
     struct arena a = ARENA_INIT;
     struct errbuf err = ERRBUF_INIT;
     struct key k = {.label = "web", .signals = 7}, *keys;
-    char keys_d[512], path[512], text[KEY_TEXT_LENGTH + 1], tenant[64];
+    char keys_d[512], path[512], text[KEY_TEXT_LENGTH + 1];
+    struct key_changed was;
     size_t n;
     temp_path(&f, "keys.d", keys_d);
     assert_int_equal(keystore_list(keys_d, "acme", &a, &keys, &n, &err), 0);
@@ -130,14 +131,14 @@ static void test_issue_list_revoke(void **state)
     assert_int_equal(st.st_mode & 0777, 0600);
 
     temp_write(&f, "keys.d/aaaa.keys", "broken"); /* stands in nobody else's way */
-    assert_int_equal(keystore_revoke(keys_d, k.id, tenant, sizeof(tenant), &err), 0);
-    assert_string_equal(tenant, "acme");
-    assert_int_equal(keystore_revoke(keys_d, k.id, tenant, sizeof(tenant), &err), 1);
+    assert_int_equal(keystore_revoke(keys_d, k.id, &a, &was, &err), 0);
+    assert_string_equal(was.tenant, "acme");
+    assert_int_equal(keystore_revoke(keys_d, k.id, &a, &was, &err), 1);
     assert_int_equal(keystore_list(keys_d, "acme", &a, &keys, &n, &err), 0);
     assert_true(!keys[0].revoked && keys[1].revoked && keys[1].revoked_s > 0);
     assert_int_equal(keystore_issue(keys_d, "beta", &k, text, &err), 0);
     assert_int_equal(unlink(temp_path(&f, "keys.d/aaaa.keys", path)), 0);
-    assert_int_equal(keystore_revoke(keys_d, "00000000", tenant, sizeof(tenant), &err), -ENOENT);
+    assert_int_equal(keystore_revoke(keys_d, "00000000", &a, &was, &err), -ENOENT);
     arena_release(&a);
     temp_folder_remove(&f);
 }
@@ -189,8 +190,8 @@ static void test_rotate(void **state)
     assert_true(other.old.expires_s == soon.expires_s);
     assert_true(other.fresh.expires_s == other.fresh.created_s + 1000);
 
-    char tenant[64];
-    assert_int_equal(keystore_revoke(f.path, r.fresh.id, tenant, sizeof(tenant), &err), 0);
+    struct key_changed was;
+    assert_int_equal(keystore_revoke(f.path, r.fresh.id, &a, &was, &err), 0);
     assert_int_equal(keystore_rotate(f.path, r.fresh.id, week, &a, &other, &err), -EINVAL);
     assert_non_null(strstr(err.text, "is revoked"));
     arena_release(&a);

@@ -159,7 +159,9 @@ static void test_authentication(void **state)
 {
     struct home *h = *state;
     struct key k, expired, of_nobody;
-    char acme[64], late[64], nobody[64], folder[512], tenant[64], wrong[64];
+    char acme[64], late[64], nobody[64], folder[512], wrong[64];
+    struct key_changed was;
+    struct arena arena = ARENA_INIT;
     strcpy(acme, issue(h, "acme", 0, &k));
     strcpy(late, issue(h, "beta", 1000, &expired));
     strcpy(nobody, issue(h, "nobody", 0, &of_nobody));
@@ -173,11 +175,11 @@ static void test_authentication(void **state)
     wrong[20] = wrong[20] == 'x' ? 'y' : 'x';
     assert_int_equal(authenticate(h, wrong, ""), AUTH_CHECKSUM);
     assert_int_equal(
-        keystore_revoke(temp_path(&h->f, "keys.d", folder), k.id, tenant, sizeof(tenant), &h->err),
-        0);
+        keystore_revoke(temp_path(&h->f, "keys.d", folder), k.id, &arena, &was, &h->err), 0);
     assert_true(tenancy_changed(h->t));
     assert_int_equal(tenancy_reload(h->t, &h->err), 1);
     assert_int_equal(authenticate(h, acme, ""), AUTH_REVOKED);
+    arena_release(&arena);
 }
 
 static void test_a_wrong_secret_is_not_the_key(void **state)
