@@ -229,6 +229,7 @@ void router_count_auth(enum auth_verdict verdict)
         [AUTH_NOT_A_KEY] = "not_a_key",
         [AUTH_CHECKSUM] = "checksum",
         [AUTH_UNKNOWN] = "unknown",
+        [AUTH_UNREADABLE] = "unreadable",
         [AUTH_SECRET] = "secret",
         [AUTH_REVOKED] = "revoked",
         [AUTH_EXPIRED] = "expired",

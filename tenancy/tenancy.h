@@ -75,6 +75,7 @@ struct snapshot {
     const struct tenant *unreadable; /* those whose file is wrong, sorted by id */
     size_t n_unreadable;
     const struct key_index *key_index; /* by key id */
+    bool keys_unreadable;   /* a key file is wrong and no earlier content of it is known */
     struct entry **entries; /* what was read, shared with other snapshots: own the above */
     size_t n_entries;
     struct arena arena; /* owns the arrays */
@@ -124,11 +125,12 @@ const struct tenant *snapshot_tenant(const struct snapshot *s, struct slice id);
 
 enum auth_verdict {
     AUTH_OK,
-    AUTH_MISSING,   /* no text at all */
-    AUTH_NOT_A_KEY, /* not of the form */
-    AUTH_CHECKSUM,  /* a typo, or a guess by one who does not know the form */
-    AUTH_UNKNOWN,   /* no such key id */
-    AUTH_SECRET,    /* the id exists, the secret is wrong */
+    AUTH_MISSING,    /* no text at all */
+    AUTH_NOT_A_KEY,  /* not of the form */
+    AUTH_CHECKSUM,   /* a typo, or a guess by one who does not know the form */
+    AUTH_UNKNOWN,    /* no such key id */
+    AUTH_UNREADABLE, /* nor can there be told: a key file is wrong, and no earlier content known */
+    AUTH_SECRET,     /* the id exists, the secret is wrong */
     AUTH_REVOKED,
     AUTH_EXPIRED,
     AUTH_SEVERAL,     /* the caller's: more than one key */

@@ -123,7 +123,9 @@ static bool refuse_key(struct request *req, enum auth_verdict verdict, struct re
     req->tenant = NULL; /* who could not prove it is nobody */
     req->key = NULL;
     router_count_auth(verdict);
-    return refuse(why, verdict == AUTH_MISSING ? OUTCOME_NO_KEY : OUTCOME_BAD_KEY);
+    return refuse(why, verdict == AUTH_MISSING      ? OUTCOME_NO_KEY
+                       : verdict == AUTH_UNREADABLE ? OUTCOME_KEYS_UNREADABLE
+                                                    : OUTCOME_BAD_KEY);
 }
 
 bool authenticate(struct request *req, struct refusal *why)

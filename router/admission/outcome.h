@@ -63,6 +63,8 @@
     ROW(KAFKA_DOWN, "kafka_down", 503, 14, true, "Kafka did not confirm in time, try again")       \
     ROW(TENANT_UNREADABLE, "tenant_unreadable", 503, 14, true,                                     \
         "the tenant's configuration cannot be read, try again")                                    \
+    ROW(KEYS_UNREADABLE, "keys_unreadable", 503, 14, true,                                         \
+        "the keys of this server cannot be read, try again")                                       \
     ROW(TOPIC_MISSING, "topic_missing", 503, 14, true,                                             \
         "the tenant's topic is not there yet, try again")                                          \
     ROW(NOT_PERMITTED, "not_permitted", 503, 14, true, "Kafka refused the write, try again")       \

@@ -107,14 +107,12 @@ struct entry *entry_parse(const struct source_entry *from, const char *state, st
     return NULL;
 }
 
-struct entry *entry_unreadable(const char *name, const char *origin)
+struct entry *entry_unreadable(enum source_kind kind, const char *name, const char *origin)
 {
-    return entry_new(SOURCE_TENANT, name, origin, 0);
-}
-
-bool entry_is_unreadable(const struct entry *e)
-{
-    return e->kind == SOURCE_TENANT && e->tenant == NULL;
+    struct entry *e = entry_new(kind, name, origin, 0);
+    if (e != NULL)
+        e->unreadable = true;
+    return e;
 }
 
 struct entry *entry_ref(struct entry *e)

@@ -18,16 +18,16 @@ struct entry {
     struct key *keys;              /* SOURCE_KEYS */
     size_t n_keys;
     const char *reason; /* SOURCE_SUSPENDED */
+    bool unreadable;
     struct arena arena; /* owns all of the above but boot */
 };
 
 /* Reads what the source said. `state` is the state folder that a tenant's database path is relative
  * to. NULL with a sentence when it is wrong. */
 struct entry *entry_parse(const struct source_entry *from, const char *state, struct errbuf *err);
-/* An entry of a tenant whose file is there and wrong, with nothing known but its name. NULL when
- * memory is spent. */
-struct entry *entry_unreadable(const char *name, const char *origin);
-bool entry_is_unreadable(const struct entry *e);
+/* An entry of a tenant or its keys whose file is there and wrong, with nothing known but its name.
+ * NULL when memory is spent. */
+struct entry *entry_unreadable(enum source_kind kind, const char *name, const char *origin);
 struct entry *entry_ref(struct entry *e);
 void entry_release(struct entry *e); /* NULL is fine */
 

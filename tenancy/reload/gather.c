@@ -36,8 +36,9 @@ int candidate_fall_back(struct candidate *c, enum source_kind kind, const char *
     c->use = NULL;
     if (c->previous != NULL)
         c->use = entry_ref(c->previous);
-    else if (kind == SOURCE_TENANT && tenant_id_check(slice_str(name), &none) == 0)
-        c->use = entry_unreadable(name, origin);
+    else if ((kind == SOURCE_TENANT || kind == SOURCE_KEYS) &&
+             tenant_id_check(slice_str(name), &none) == 0)
+        c->use = entry_unreadable(kind, name, origin);
     else
         return 0;
     return c->use ? 0 : -ENOMEM;
@@ -52,7 +53,7 @@ static int add(struct gathering *g, const struct source_entry *from, const struc
     c->previous =
         running ? entry_find(running->entries, running->n_entries, from->kind, from->name) : NULL;
     bool same = c->previous && c->previous->version == from->version && from->problem == NULL &&
-                !entry_is_unreadable(c->previous); /* which is told again */
+                !c->previous->unreadable; /* which is told again */
     c->use = same ? entry_ref(c->previous) : read_entry(from, conf, &why);
     if (c->use == NULL && gathering_note(g, true, why.text) < 0)
         return -ENOMEM;

@@ -118,8 +118,12 @@ static bool fill_tenants(struct snapshot *s)
     struct tenant *unreadable = all + s->n_tenants;
     s->unreadable = unreadable;
     for (size_t i = 0; i < s->n_entries; i++) {
-        if (!entry_is_unreadable(s->entries[i]))
+        if (!s->entries[i]->unreadable)
             continue;
+        if (s->entries[i]->kind == SOURCE_KEYS) {
+            s->keys_unreadable = true;
+            continue;
+        }
         struct tenant *t = &unreadable[s->n_unreadable++];
         t->unreadable = true;
         if (!fill_identity(s, t, s->entries[i]))
@@ -209,7 +213,7 @@ enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice k
                : form == KEY_FORM_CHECKSUM ? AUTH_CHECKSUM
                                            : AUTH_NOT_A_KEY;
     if (k == NULL)
-        return AUTH_UNKNOWN;
+        return s->keys_unreadable ? AUTH_UNREADABLE : AUTH_UNKNOWN;
     if (!matches)
         return AUTH_SECRET;
     *ret_tenant = t;

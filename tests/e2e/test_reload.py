@@ -189,6 +189,28 @@ def test_a_tenant_file_that_is_broken_at_the_start_is_a_503_not_a_401(system):
     within(5, lambda: push(system, key).status == 200, "the file mended")
 
 
+def test_a_key_file_that_is_broken_at_the_start_is_a_503_not_a_401(system):
+    """Whose key it is cannot be told: whoever comes with one that is not found elsewhere is to come back."""
+    path, key = system.folder / "keys.d" / "acme.keys", system.keys["acme"]
+    before = path.read_text()
+    path.write_text("id=\n")
+    try:
+        system.down()
+        system.up()
+        answer = push(system, key)
+        assert answer.status == 503 and 1 <= int(answer.get("retry-after")) <= 5
+        assert "keys of this server cannot be read" in str(answer.body)
+        assert grpc_call(system, "logs", b"", bearer(key)).code == 14
+        assert push(system, system.keys["beta"]).status == 200
+        assert push(system, key[:-1] + ("A" if key[-1] != "A" else "B")).status == 401
+        checked = system.cli("check", check=False)
+        assert checked.returncode == 1 and re.search(r"acme\.keys:1: ", checked.stdout)
+        assert 'tenantry_auth_failures_total{reason="unreadable"}' in system.http("/metrics")[1]
+    finally:
+        path.write_text(before)
+    within(5, lambda: push(system, key).status == 200, "the file mended")
+
+
 def test_a_broken_main_file_is_refused_and_the_old_one_stays(system):
     before = system.conf.read_text()
     try:

@@ -308,6 +308,36 @@ static void test_an_unreadable_tenant_has_its_keys(void **state)
     assert_true(is_unreadable(h, acme));
 }
 
+/* A key that is in no file may be in the one that is wrong. */
+static void test_unreadable_keys(void **state)
+{
+    struct home *h = *state;
+    struct key k, other;
+    char acme[KEY_TEXT_LENGTH + 1], beta[KEY_TEXT_LENGTH + 1], path[512];
+    snprintf(acme, sizeof(acme), "%s", issue(h, "acme", 0, &k));
+    snprintf(beta, sizeof(beta), "%s", issue(h, "beta", 0, &other));
+    struct buf file = BUF_INIT;
+    keyfile_print(&k, 1, &file);
+    temp_write(&h->f, "keys.d/acme.keys", "id=");
+    tenancy_close(h->t);
+    h->t = tenancy_open(h->conf, NULL, &h->err);
+    assert_non_null(h->t);
+    assert_int_equal(authenticate(h, acme, ""), AUTH_UNREADABLE);
+    assert_int_equal(authenticate(h, beta, "beta"), AUTH_OK);
+    beta[20] = beta[20] == 'x' ? 'y' : 'x';
+    assert_int_equal(authenticate(h, beta, ""), AUTH_CHECKSUM);
+    temp_write(&h->f, "keys.d/acme.keys", buf_cstr(&file));
+    assert_int_equal(tenancy_reload(h->t, &h->err), 1);
+    assert_int_equal(authenticate(h, acme, "acme"), AUTH_OK);
+    temp_write(&h->f, "keys.d/acme.keys", "id="); /* the previous content stays */
+    assert_int_equal(tenancy_reload(h->t, &h->err), -EINVAL);
+    assert_int_equal(authenticate(h, acme, "acme"), AUTH_OK);
+    unlink(temp_path(&h->f, "keys.d/acme.keys", path));
+    assert_int_equal(tenancy_reload(h->t, &h->err), 1);
+    assert_int_equal(authenticate(h, acme, ""), AUTH_UNKNOWN);
+    buf_release(&file);
+}
+
 static void test_a_wrong_file_at_the_start_is_left_out(void **state)
 {
     struct home *h = *state;
@@ -492,6 +522,7 @@ int main(void)
         IN_HOME(test_a_file_with_a_nul_byte_is_refused),
         IN_HOME(test_a_wrong_file_at_the_start_is_left_out),
         IN_HOME(test_an_unreadable_tenant_has_its_keys),
+        IN_HOME(test_unreadable_keys),
         IN_HOME(test_one_database_belongs_to_one_tenant),
         IN_HOME(test_what_needs_a_restart_stays),
         IN_HOME(test_the_prefix_is_in_topics_and_group),
