@@ -149,11 +149,13 @@ static void check_topic(struct report *r, struct kafka_log *log, const struct te
         tell(r, false, what, "%s", err.text);
     else if (n == 0)
         tell(r, false, what,
-             "it does not exist: `tenantry up` and `tenantry supervise` make it when they run");
+             "it does not exist: `tenantry apply` makes it, as `tenantry up` and `tenantry "
+             "supervise` "
+             "do when they run");
     else if ((unsigned long long)n != wanted)
         tell(r, false, what,
-             "it has %d partition%s, topics.partitions of tenant %s is %llu: change the one or the "
-             "other",
+             "it has %d partition%s, topics.partitions of tenant %s is %llu: `tenantry plan` tells "
+             "what can be done",
              n, n == 1 ? "" : "s", t->id, wanted);
     else
         tell(r, true, what, "%d partition%s", n, n == 1 ? "" : "s");

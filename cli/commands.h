@@ -16,6 +16,8 @@
     ROW("tenant check", tenant_check, "check the files of tenants and keys")                       \
     ROW("tenant suspend", tenant_suspend, "refuse what a tenant sends, until it is resumed")       \
     ROW("tenant resume", tenant_resume, "accept what a suspended tenant sends again")              \
+    ROW("plan", plan, "show how tenants' topics differ from their config, and what that does")     \
+    ROW("apply", apply, "make tenants' topics as their config says")                               \
     ROW("key issue", key_issue, "make a key for a tenant; it is shown once")                       \
     ROW("key list", key_list, "list keys, what they are used for and which can go")                \
     ROW("key change", key_change, "change the label, expiry, signals or limits of a key")          \

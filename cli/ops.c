@@ -18,14 +18,21 @@ static const char *find_brokers(const struct ops *o)
     return o->supervisor.alive ? o->supervisor.brokers : "";
 }
 
-bool ops_choose(struct ops *o)
+static void choose_brokers(struct ops *o)
 {
     struct errbuf err = ERRBUF_INIT;
-    const char *id = o->a->n_operands > 0 ? o->a->operands[0] : NULL;
     o->conf = o->c.s->conf;
     if (run_supervisor_read(o->conf->state, &o->arena, &o->supervisor, &err) < 0)
         cli_fail(o->a, "%s", err.text); /* the rest can be told without it */
     o->brokers = find_brokers(o);
+    o->tenants = o->c.s->tenants;
+    o->n = o->c.s->n_tenants;
+}
+
+bool ops_choose(struct ops *o)
+{
+    const char *id = o->a->n_operands > 0 ? o->a->operands[0] : NULL;
+    choose_brokers(o);
     o->tenants = id ? snapshot_tenant(o->c.s, slice_str(id)) : o->c.s->tenants;
     o->n = id ? o->tenants != NULL : o->c.s->n_tenants;
     if (id != NULL && o->n == 0)
@@ -37,6 +44,15 @@ bool ops_open(struct ops *o, const struct args *a)
 {
     *o = (struct ops){.a = a};
     return cli_open_snapshot(a, &o->c) && ops_choose(o);
+}
+
+bool ops_open_all(struct ops *o, const struct args *a)
+{
+    *o = (struct ops){.a = a};
+    if (!cli_open_snapshot(a, &o->c))
+        return false;
+    choose_brokers(o);
+    return true;
 }
 
 void ops_close(struct ops *o)

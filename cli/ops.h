@@ -31,6 +31,8 @@ extern const char ops_no_brokers[];
 bool ops_open(struct ops *o, const struct args *a);
 /* Fills it from the snapshot in `c` alone: ops_open without opening. */
 bool ops_choose(struct ops *o);
+/* The same with all tenants, whatever the operands are. */
+bool ops_open_all(struct ops *o, const struct args *a);
 void ops_close(struct ops *o);
 /* Looks into Kafka for a tenant. NULL with a sentence when it does not answer. */
 struct kafka_log *ops_kafka(const struct ops *o, const struct tenant *t, struct errbuf *err);

@@ -218,7 +218,11 @@ static const struct option kafka_rows[] = {
                   "Topics are named <prefix>.<tenant>.<signal>."),
     OPTION_UINT(struct kafka_conf, replication, "replication", "0", "0", "15", OPT_RELOAD,
                 "Replicas of topics that are made. 0 = 3, fewer with a warning on a cluster of "
-                "fewer brokers."),
+                "fewer brokers. A tenant may have its own (topics.replication)."),
+    OPTION_UINT(struct kafka_conf, max_replicas, "max_replicas", "4000", "1", "10000000",
+                OPT_RELOAD,
+                "Replicas of partitions, of everybody's topics, that one broker should hold at "
+                "most: `tenantry plan` warns above."),
     OPTION_ENUM(struct kafka_conf, compression, "compression", "lz4", compressions, 0,
                 "How producers compress batches."),
     OPTION_UINT(struct kafka_conf, producers, "producers", "2", "1", "64", 0,
@@ -359,12 +363,21 @@ static const struct option_group limits_options = {
 
 static const struct option topics_rows[] = {
     OPTION_UINT(struct topics_conf, partitions, "partitions", "2", "1", "1000", 0,
-                "Partitions of each of the tenant's topics when they are made."),
+                "Partitions of each of the tenant's topics. Topics are made with it; `tenantry "
+                "apply` raises it later. Kafka cannot lower it."),
     OPTION_DURATION(struct topics_conf, retention, "retention", "6h", "1m", "365d", 0,
                     "How long Kafka keeps records: the longest outage of the database that loses "
                     "nothing."),
     OPTION_DURATION(struct topics_conf, dlq_retention, "dlq_retention", "7d", "1m", "3650d", 0,
                     "How long Kafka keeps dead letters."),
+    OPTION_SIZE(struct topics_conf, dlq_max_bytes, "dlq_max_bytes", "0", "0", "1GiB", 0,
+                "Largest dead letter. 0 = record.max_bytes with 1 MiB of room for the reason; more "
+                "is for larger records of foreign producers."),
+    OPTION_UINT(struct topics_conf, replication, "replication", "0", "0", "15", 0,
+                "Copies that Kafka keeps of each record. 0 = kafka.replication."),
+    OPTION_UINT(struct topics_conf, min_insync, "min_insync", "0", "0", "15", 0,
+                "Brokers that must have a record before it is acknowledged (min.insync.replicas). "
+                "0 = 2 of three or more copies, else 1."),
     OPTION_END,
 };
 static const struct option_group topics_options = {"topics", "The tenant's Kafka topics.",

@@ -97,6 +97,7 @@ struct kafka_conf {
     uint64_t port;    /* of the own broker; 0 = a free one, kept in the state folder */
     const char *prefix;         /* topics <prefix>.<tenant>.<signal> */
     uint64_t replication;       /* 0 = 3, or 1 with a warning on a cluster of one broker */
+    uint64_t max_replicas;      /* of all topics on one broker, above which `plan` warns */
     int compression;            /* enum kafka_compression */
     uint64_t producers;         /* handles of the fast pool */
     uint64_t linger;            /* ns */
@@ -168,6 +169,9 @@ struct topics_conf {
     uint64_t partitions;
     uint64_t retention; /* ns */
     uint64_t dlq_retention;
+    uint64_t dlq_max_bytes; /* of a dead letter; 0 = by record.max_bytes */
+    uint64_t replication;   /* 0 = kafka.replication */
+    uint64_t min_insync;    /* 0 = by the copies */
 };
 
 enum database_kind { DATABASE_SQLITE };

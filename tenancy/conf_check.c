@@ -341,6 +341,24 @@ static int check_burst(const struct check *c, const char *option, const struct r
                 told, least);
 }
 
+static int check_topics(const struct check *c, const struct topics_conf *topics,
+                        const struct conf *conf)
+{
+    char least[32];
+    uint64_t copies = topics->replication ? topics->replication : conf->kafka.replication;
+    if (copies != 0 && topics->min_insync > copies)
+        return fail(c, "tenant.topics.min_insync",
+                    "%llu of %llu copies is more than there are (topics.replication, else "
+                    "kafka.replication): no write would succeed",
+                    (unsigned long long)topics->min_insync, (unsigned long long)copies);
+    if (topics->dlq_max_bytes == 0 || topics->dlq_max_bytes > conf->record.max_bytes)
+        return 0;
+    option_format_number(OPT_SIZE, conf->record.max_bytes, least, sizeof(least));
+    return fail(c, "tenant.topics.dlq_max_bytes",
+                "a dead letter is larger than its record, which may have %s (record.max_bytes)",
+                least);
+}
+
 int tenant_conf_fits(const struct tenant_conf *t, const struct conf *conf, const char *file,
                      const struct option_origins *where, struct errbuf *err)
 {
@@ -352,7 +370,7 @@ int tenant_conf_fits(const struct tenant_conf *t, const struct conf *conf, const
         snprintf(option, sizeof(option), "tenant.limits.%s.burst", signal_info[i].name);
         rc = check_burst(&check, option, &t->limits.signal[i], largest);
     }
-    return rc;
+    return rc == 0 ? check_topics(&check, &t->topics, conf) : rc;
 }
 
 static int check_client_names(const struct check *c, const struct option_strings *names)

@@ -26,24 +26,35 @@ static int read_tenant(const char *text, struct tenant_file *f, struct arena *a,
                                    err);
 }
 
-static void test_a_burst_holds_the_largest_request(void **state)
+/* What a tenant's file must keep to because of tenantry.conf. */
+static void test_a_tenant_fits_the_config(void **state)
 {
     (void)state;
     static const struct {
-        const char *conf, *limits, *says; /* "" = fits */
+        const char *conf, *tenant, *says; /* "" = fits */
     } rows[] = {
         {"", "", ""},
-        {"", "burst = \"10MB\";", ""},
-        {"", "rate = \"1KB/s\";", ""},
-        {"", "rate = \"1MB/s\";\nburst = \"9999999\";",
+        {"", "limits = { burst = \"10MB\"; };", ""},
+        {"", "limits = { rate = \"1KB/s\"; };", ""},
+        {"", "limits = { rate = \"1MB/s\";\nburst = \"9999999\"; };",
          "t.d/acme.conf:2: tenant.limits.burst: a burst of 9999999B is smaller than the largest "
          "request, 10MB (the smaller of record.max_bytes and router.max_decompressed), which could "
          "then hardly ever pass"},
-        {"", "\n\nlogs = { burst = \"1MB\"; };",
+        {"", "limits = { \n\nlogs = { burst = \"1MB\"; }; };",
          "t.d/acme.conf:3: tenant.limits.logs.burst: a burst"},
-        {"router = { max_decompressed = \"1MB\"; };", "burst = \"1MB\";", ""},
-        {"record = { max_bytes = \"64KiB\"; };", "burst = \"64KiB\";", ""},
-        {"record = { max_bytes = \"11MB\"; };", "burst = \"10MB\";", "largest request, 11MB"},
+        {"router = { max_decompressed = \"1MB\"; };", "limits = { burst = \"1MB\"; };", ""},
+        {"record = { max_bytes = \"64KiB\"; };", "limits = { burst = \"64KiB\"; };", ""},
+        {"record = { max_bytes = \"11MB\"; };", "limits = { burst = \"10MB\"; };",
+         "largest request, 11MB"},
+        {"", "topics = { dlq_max_bytes = \"11MB\"; min_insync = 15; };", ""},
+        {"", "topics = { dlq_max_bytes = \"10MB\"; };",
+         "acme.conf:1: tenant.topics.dlq_max_bytes: a dead letter is larger than its record, which "
+         "may have 10MB"},
+        {"kafka = { replication = 3; };", "topics = { min_insync = 3; };", ""},
+        {"kafka = { replication = 3; };", "topics = { min_insync = 3; replication = 2; };",
+         "tenant.topics.min_insync: 3 of 2 copies"},
+        {"kafka = { replication = 2; };", "topics = { min_insync = 3; };",
+         "tenant.topics.min_insync: 3 of 2 copies"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct arena a = ARENA_INIT;
@@ -52,15 +63,14 @@ static void test_a_burst_holds_the_largest_request(void **state)
         struct conf c;
         struct tenant_file f = {0};
         char text[512];
-        snprintf(text, sizeof(text), "tenant: { id = \"acme\"; limits = { %s }; };",
-                 rows[i].limits);
+        snprintf(text, sizeof(text), "tenant: { id = \"acme\"; %s };", rows[i].tenant);
         assert_int_equal(read_conf(rows[i].conf, &c, &a, &err), 0);
         assert_int_equal(
             option_read_text(&tenant_options, "t.d/acme.conf", text, &f, &a, &where, &err), 0);
         int rc = tenant_conf_fits(&f.tenant, &c, "t.d/acme.conf", &where, &err);
         bool fits = rows[i].says[0] == 0;
         if ((rc == 0) != fits || (!fits && strstr(err.text, rows[i].says) == NULL))
-            fail_msg("%s: %d %s", rows[i].limits, rc, err.text);
+            fail_msg("row %zu: %d %s", i, rc, err.text);
         arena_release(&a);
     }
 }
@@ -304,7 +314,7 @@ static void test_tenant_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_burst_holds_the_largest_request),
+        cmocka_unit_test(test_a_tenant_fits_the_config),
         cmocka_unit_test(test_limits_are_shared_by_replicas),
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_defaults),
