@@ -8,9 +8,7 @@
 #include "tenancy/limits/limit.h"
 
 #include "base/clock.h"
-
-#include <pthread.h>
-#include <stdlib.h>
+#include "tenancy/limits/line_pool.h"
 
 /* Far enough to mean never (146 years), near enough that sums of two fit. */
 #define FOREVER_NS (UINT64_MAX / 4)
@@ -48,51 +46,17 @@ static uint64_t until_ready(uint64_t start_ns, uint64_t now_ns, const struct pri
 
 /* --- the line -------------------------------------------------------------------------------- */
 
-#define MAX_QUEUES UINT64_C(1024) /* of all limits of the process: 32 MiB */
 /* What is held for those in line at most: they may be late by a second each. */
 #define HOLD_NS     (2 * NS_PER_S)
 #define JITTER_NS   NS_PER_S
 #define NOT_SO_LONG (UINT64_C(3600) * NS_PER_S) /* of a line */
 
-struct limit_queue {
-    pthread_mutex_t lock;
-    struct limit_line line;
-};
-
-static _Atomic uint64_t n_queues;
-
-static struct limit_queue *make_queue(struct limit_state *s)
-{
-    struct limit_queue *mine = NULL, *theirs = NULL;
-    if (atomic_fetch_add(&n_queues, 1) < MAX_QUEUES)
-        mine = calloc(1, sizeof(*mine));
-    if (mine != NULL)
-        pthread_mutex_init(&mine->lock, NULL);
-    if (mine != NULL && atomic_compare_exchange_strong(&s->queue, &theirs, mine))
-        return mine;
-    atomic_fetch_sub(&n_queues, 1);
-    if (mine != NULL)
-        pthread_mutex_destroy(&mine->lock);
-    free(mine);
-    return theirs;
-}
-
-/* NULL when nobody stands in line. Locks: the queue's, until close_line. */
+/* NULL when nobody stands in line. Locks: the line's, until line_close. */
 static struct limit_line *open_line(struct limit_state *s, uint64_t now_ns)
 {
     if (atomic_load_explicit(&s->promised_ns, memory_order_relaxed) == 0)
         return NULL;
-    struct limit_queue *q = atomic_load_explicit(&s->queue, memory_order_acquire);
-    pthread_mutex_lock(&q->lock);
-    limit_line_sweep(&q->line, now_ns);
-    return &q->line;
-}
-
-static void close_line(struct limit_state *s, struct limit_line *line)
-{
-    struct limit_queue *q = atomic_load_explicit(&s->queue, memory_order_relaxed);
-    atomic_store_explicit(&s->promised_ns, line->promised_ns, memory_order_relaxed);
-    pthread_mutex_unlock(&q->lock);
+    return line_open(s, now_ns);
 }
 
 /* How the line lets the caller at the bucket. */
@@ -120,7 +84,7 @@ static struct standing standing_of(struct limit_state *s, struct limit_caller wh
         found.in_line = true;
         found.ahead_ns = limit_line_ahead(line, place);
     }
-    close_line(s, line);
+    line_close(s, line);
     return found;
 }
 
@@ -193,7 +157,7 @@ uint64_t limit_wait(struct limit_state *s, const struct limit *l, uint64_t n,
     struct limit_line *line = open_line(s, now_ns);
     uint64_t wait = turn_of(s, &p, line, line ? limit_line_find(line, who, now_ns) : NULL, now_ns);
     if (line != NULL)
-        close_line(s, line);
+        line_close(s, line);
     return wait;
 }
 
@@ -210,24 +174,19 @@ uint64_t limit_queue_up(struct limit_state *s, const struct limit *l, uint64_t n
                         struct limit_caller who, uint64_t now_ns)
 {
     const struct price p = price_of(l, n);
-    struct limit_queue *q = atomic_load_explicit(&s->queue, memory_order_acquire);
-    if (q == NULL && who.id != 0)
-        q = make_queue(s);
-    if (q == NULL)
+    struct limit_line *line = who.id != 0 ? line_make(s, now_ns) : line_open(s, now_ns);
+    if (line == NULL)
         return delay_for(turn_of(s, &p, NULL, NULL, now_ns), who.id, now_ns);
-    pthread_mutex_lock(&q->lock);
-    limit_line_sweep(&q->line, now_ns);
-    struct limit_place *place = limit_line_find(&q->line, who, now_ns);
-    uint64_t wait = turn_of(s, &p, &q->line, place, now_ns);
+    struct limit_place *place = limit_line_find(line, who, now_ns);
+    uint64_t wait = turn_of(s, &p, line, place, now_ns);
     uint64_t delay = delay_for(wait, who.id, now_ns);
     if (place != NULL) {
         place->due_ns = now_ns + wait;
         place->back_ns = now_ns + delay;
     } else if (wait < NOT_SO_LONG) {
-        limit_line_add(&q->line,
-                       (struct limit_place){who.id, now_ns + wait, now_ns + delay, p.cost});
+        limit_line_add(line, (struct limit_place){who.id, now_ns + wait, now_ns + delay, p.cost});
     }
-    close_line(s, &q->line);
+    line_close(s, line);
     return delay;
 }
 
@@ -239,7 +198,7 @@ void limit_leave(struct limit_state *s, struct limit_caller who, uint64_t now_ns
     struct limit_place *place = limit_line_find(line, who, now_ns);
     if (place != NULL)
         limit_line_leave(line, place);
-    close_line(s, line);
+    line_close(s, line);
 }
 
 void limit_return(struct limit_state *s, const struct limit *l, uint64_t n)
@@ -256,25 +215,19 @@ void limit_return(struct limit_state *s, const struct limit *l, uint64_t n)
 
 void limit_reset(struct limit_state *s)
 {
-    struct limit_queue *q = atomic_load_explicit(&s->queue, memory_order_acquire);
+    struct limit_line *line = line_open(s, 0);
     atomic_store_explicit(&s->tat_ns, 0, memory_order_relaxed);
-    if (q == NULL)
+    if (line == NULL)
         return;
-    pthread_mutex_lock(&q->lock);
-    q->line = (struct limit_line){0};
-    close_line(s, &q->line);
+    *line = (struct limit_line){0};
+    line_close(s, line);
 }
 
 void limit_release(struct limit_state *s)
 {
-    struct limit_queue *q = atomic_exchange(&s->queue, NULL);
+    line_release(s);
     atomic_store(&s->tat_ns, 0);
     atomic_store(&s->promised_ns, 0);
-    if (q == NULL)
-        return;
-    pthread_mutex_destroy(&q->lock);
-    free(q);
-    atomic_fetch_sub(&n_queues, 1);
 }
 
 uint64_t limit_available(const struct limit_state *s, const struct limit *l, uint64_t now_ns)

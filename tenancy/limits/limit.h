@@ -14,7 +14,7 @@ struct limit_queue;
 struct limit_state {
     _Atomic uint64_t tat_ns;
     _Atomic uint64_t promised_ns; /* the line's; 0 = nobody waits, the line is not looked at */
-    _Atomic(struct limit_queue *) queue; /* made by the first refusal */
+    _Atomic(struct limit_queue *) queue; /* line_pool.h */
 };
 struct limit {
     uint64_t rate;  /* units per second; 0 = unlimited */
