@@ -3,7 +3,6 @@ attack is left: no connection, no byte held. docs/security.md has the table of a
 
 import concurrent.futures
 import contextlib
-import gzip
 import json
 import os
 import re
@@ -16,65 +15,30 @@ import time
 
 import pytest
 
-from support import otlp_build as build
 from support import raw_http2 as h2
+from support.attacks import (
+    BOMB_BLOCK, BOMB_ENTRY, BOMBS, CLOSED, ENDLESS_HTTP1, FLOODS, GRPC, GRPC_PATH, LOGS, PROTOBUF, PROVOKING,
+    SMUGGLED, AttackedFront, bombs, credentials, data_frames, flood, grpc_message, hello, junk, post,
+    provoked_resets, provoking, rapid_resets, read_all, stages, vanish, with_key,
+)  # fmt: skip
 from support.proc import start_tenantry
-from support.raw_http2 import RawHttp2, frame
+from support.raw_http2 import frame
 from support.sanitizer import environment, reports
-from support.system import System
 from support.wait import until
 
-SIGNALS = ("logs", "traces", "metrics")
-GRPC = "application/grpc"
-GRPC_PATH = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 MOST = 64 << 20  # bytes an attack sends at most
 IN_FLIGHT = 8 << 20
-LOGS = build.logs_request([build.log("x" * 100) for _ in range(100)]).SerializeToString()
 
 
-class Front(System):
-    """The router alone, with short time limits, and a sender that behaves."""
+class Front(AttackedFront):
+    """With short time limits, and watched by the sanitizers of its build."""
 
     def __init__(self, folder, kafka, name):
+        self.reports = folder / "sanitizer"
         router = ('handshake_timeout = "5s"; header_timeout = "3s"; body_timeout = "4s"; drain_timeout = "6s";'
                   ' answer_timeout = "30s"; max_body = "4MiB"; ')  # fmt: skip
-        extra = {"kafka": f'prefix = "{name}";', "router": router, "record": 'max_bytes = "1MiB";'}
-        self.reports = folder / "sanitizer"
-        super().__init__(folder, kafka.bootstrap, (), extra, environment(self.reports))
-        self.reports.mkdir()
-        self.add_tenant("good")
-        self.add_tenant("bad", "--in-flight", "8MiB")
-        for tenant in ("good", "bad"):
-            for s in SIGNALS:
-                kafka.create_topic(f"{name}.{tenant}.{s}", partitions=1)
-        self.process = start_tenantry(
-            "--config", self.conf, "router", log=folder / "router.log", env=self.env, cwd=folder
-        )
-        self.wait_ready()
-
-    @property
-    def key(self):
-        return self.keys["bad"]
-
-    def raw(self, **options):
-        return RawHttp2(self.port, self.ca, **options)
-
-    def tls(self, *protocols, **options):
-        return h2.tls(self.port, self.ca, protocols, **options)
-
-    def gauge(self, name):
-        lines = re.findall(rf"^{name}(?:\{{.*\}})? (\S+)$", self.http("/metrics")[1], re.M)
-        return sum(float(value) for value in lines)
-
-    def accepted(self):
-        """Requests of the tenant that behaves."""
-        series = r'^tenantry_requests_total\{(?=.*tenant="good")(?=.*outcome="accepted").*\} (\S+)$'
-        return sum(float(value) for value in re.findall(series, self.http("/metrics")[1], re.M))
-
-    def left(self):
-        """What connections and requests still hold."""
-        names = ("tenantry_connections", "tenantry_buffered_bytes", "tenantry_in_flight_bytes")
-        return {name: value for name in names if (value := self.gauge(name))}
+        self.reports.mkdir(parents=True)
+        super().__init__(folder, kafka, name, router, 'max_bytes = "1MiB";', environment(self.reports))
 
     def end(self):
         code = self.process.terminate(60)
@@ -127,48 +91,16 @@ def peace(front, tmp_path):
 
 # -- HTTP/2
 
-REFUSED = h2.request()  # without a key: 401
-OPEN = "an open stream"  # stands for a request with a key, which goes on
-CLOSED = frame(h2.HEADERS, h2.END_STREAM | h2.END_HEADERS, 1, REFUSED)
-CONTINUED = frame(h2.HEADERS, 0, 1, REFUSED)
-
-FLOODS = {  # what is sent first, then over and over
-    "PING": (b"", frame(h2.PING, payload=b"12345678")),
-    "PING ACK": (b"", frame(h2.PING, h2.ACK, payload=b"12345678")),
-    "SETTINGS": (b"", h2.settings(INITIAL_WINDOW=70000)),
-    "PRIORITY": (b"", b"".join(frame(h2.PRIORITY, 0, i * 2 + 1, b"\0\0\0\0\x10") for i in range(999))),
-    "WINDOW_UPDATE": (b"", h2.window_update(0, 1)),
-    "RST_STREAM": (CLOSED, h2.reset(1)),
-    "unknown frames": (b"", frame(0xFA, payload=bytes(16384))),
-    "CONTINUATION": (CONTINUED, frame(h2.CONTINUATION, 0, 1, h2.literal("a", "b"))),
-    "empty CONTINUATION": (CONTINUED, frame(h2.CONTINUATION, 0, 1)),
-    "empty DATA": (OPEN, frame(h2.DATA, 0, 1)),
-    "padding alone": (OPEN, frame(h2.DATA, h2.PADDED, 1, b"\0")),
-    "more headers": (OPEN, frame(h2.HEADERS, h2.END_HEADERS, 1, h2.literal("a", "b"))),
-    "DATA after the end": (CLOSED, frame(h2.DATA, 0, 1, bytes(100))),
-}
-
-
 @pytest.mark.sanitize
 @pytest.mark.parametrize("name", FLOODS)
 def test_a_flood_is_cut(front, name):
     """R53, R54"""
-    first, again = FLOODS[name]
-    if first is OPEN:
-        first = frame(h2.HEADERS, h2.END_HEADERS, 1, h2.request(key=front.key))
+    first, again = flood(name, front.key)
     with front.raw(first=first, timeout=30) as c:
         most = MOST * (3 if name == "unknown frames" else 1)  # they may bring 64 MiB
-        assert c.flood(again * max(1, 40000 // len(again)), most, seconds=60) < most
+        assert c.flood(again, most, seconds=60) < most
         # None: it came behind our writing. 0: on a slow machine a connection without a request was closed first.
         assert c.goaway() in (h2.CALM, h2.STREAM_CLOSED, None, 0)
-
-
-# The client reads nothing: what answers these may not pile up.
-PROVOKING = {
-    "streams above the limit": b"\x82\x87\x84",
-    "malformed requests": h2.literal("Upper", "x"),
-    "refused requests": REFUSED,
-}
 
 
 @pytest.mark.sanitize
@@ -178,10 +110,7 @@ def test_frames_for_a_client_that_reads_nothing_do_not_pile_up(front, name):
         sent = 0
         with pytest.raises(OSError):
             while sent < MOST:
-                block = b"".join(
-                    frame(h2.HEADERS, h2.END_STREAM | h2.END_HEADERS, c.next_stream(), PROVOKING[name])
-                    for _ in range(1000)
-                )
+                block = provoking(name, c.next_streams(1000))
                 c.send(block)
                 sent += len(block)
         assert sent < MOST
@@ -189,33 +118,27 @@ def test_frames_for_a_client_that_reads_nothing_do_not_pile_up(front, name):
 
 @pytest.mark.parametrize("key", [None, "bad"], ids=["without key", "with key"])
 def test_rapid_reset_is_cut(front, key):
-    block = h2.request(key=front.keys.get(key))
-    flags = h2.END_HEADERS | (0 if key else h2.END_STREAM)
     with front.raw(timeout=10) as c:
         with pytest.raises(OSError):
             for _ in range(5000):
-                streams = [c.next_stream() for _ in range(100)]
-                c.send(b"".join(frame(h2.HEADERS, flags, s, block) + h2.reset(s) for s in streams))
+                c.send(rapid_resets(front.keys.get(key), c.next_streams(100)))
 
 
 def test_resets_that_we_are_made_to_send_are_cut(front):
-    block = h2.request(key=front.key)
     with front.raw(timeout=10) as c:
         with pytest.raises(OSError):
             for _ in range(5000):
-                streams = [c.next_stream() for _ in range(100)]
-                c.send(b"".join(frame(h2.HEADERS, h2.END_HEADERS, s, block) + h2.window_update(s, 0) for s in streams))
+                c.send(provoked_resets(front.key, c.next_streams(100)))
 
 
 @pytest.mark.sanitize
 def test_header_bombs_are_cut(front):
     """4,000 bytes in the table, referred to 14,000 times by each request."""
-    first = h2.request(key=front.key) + b"\x40" + h2.string("x") + h2.string("y" * 4000)
     with front.raw(timeout=10) as c:
-        c.ask(block=first, end=False)
+        c.ask(block=h2.request(key=front.key) + BOMB_ENTRY, end=False)
         with pytest.raises(OSError):
             while c.stream < 2000:
-                c.ask(block=h2.request(key=front.key) + b"\xbe" * 14000, end=False)
+                c.ask(block=h2.request(key=front.key) + BOMB_BLOCK, end=False)
 
 
 @pytest.mark.sanitize
@@ -270,44 +193,30 @@ def test_many_large_bodies_stay_within_the_tenants_share(front):
 # -- bodies
 
 
-def gzipped(n):
-    return gzip.compress(bytes(n))
-
-
-BOMBS = {
-    "1000 to 1": (gzipped(32 << 20), 413),
-    "that tells a small size": (gzipped(32 << 20)[:-4] + struct.pack("<I", 999_999), 413),
-    "in 1000 members": (gzipped(1 << 16) * 1000, 413),
-    "of empty members": (gzipped(0) * 2000, 200),
-    "nested": (gzip.compress(gzipped(1 << 28)), 400),
-}
-
-
-@pytest.mark.parametrize("kind", ["application/x-protobuf", GRPC])
+@pytest.mark.parametrize("kind", [PROTOBUF, GRPC])
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused(front, name, kind):
-    body, status = BOMBS[name]
+    body, status = bombs()[name]
     coding = [("grpc-encoding" if kind == GRPC else "content-encoding", "gzip")]
     if kind == GRPC:
-        body, status = b"\1" + struct.pack(">I", len(body)) + body, 200
+        body, status = grpc_message(body), 200
     with front.raw(timeout=60) as c:
         stream = c.ask(key=front.key, kind=kind, path=GRPC_PATH if kind == GRPC else "/v1/logs",
                        extra=coding, end=False)  # fmt: skip
-        pieces = [body[i : i + 16384] for i in range(0, len(body), 16384)]
-        for piece in pieces:
-            c.send(frame(h2.DATA, h2.END_STREAM if piece is pieces[-1] else 0, stream, piece))
+        for piece in data_frames(stream, body):
+            c.send(piece)
         assert c.status(stream) == status
 
 
 def test_a_message_of_4_gib_is_refused_by_its_prefix(front):
     with front.raw(timeout=30) as c:
-        stream = c.ask(key=front.key, kind=GRPC, path=GRPC_PATH, body=b"\0\xff\xff\xff\xffx", end=False)
+        stream = c.ask(key=front.key, kind=GRPC, path=GRPC_PATH, body=grpc_message(b"x", 0, 0xFFFFFFFF), end=False)
         assert c.wait(lambda f: f.kind == h2.HEADERS).flags & h2.END_STREAM
         assert c.wait(lambda f: f.stream == stream).kind == h2.RST_STREAM
 
 
 def test_a_message_of_one_byte_frames(front):
-    body = b"\0" + struct.pack(">I", len(LOGS)) + LOGS
+    body = grpc_message(LOGS, 0)
     with front.raw(timeout=30) as c:
         stream = c.ask(key=front.key, kind=GRPC, path=GRPC_PATH, end=False)
         c.send(b"".join(frame(h2.DATA, 0, stream, body[i : i + 1]) for i in range(len(body))))
@@ -318,47 +227,11 @@ def test_a_message_of_one_byte_frames(front):
 # -- HTTP/1.1
 
 
-def post(*fields, version="1.1", end="\r\n"):
-    lines = [f"POST /v1/logs HTTP/{version}", "Host: a", *fields]
-    return (end.join(lines) + end * 2).encode("latin1")
-
-
-CHUNKED = "Transfer-Encoding: chunked"
-HIDDEN = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
-
-# What a proxy in front may read otherwise: the statuses, after which nothing more is taken.
-SMUGGLED = [
-    (post("Content-Length: 5", CHUNKED) + b"0\r\n\r\n" + HIDDEN.encode(), [200]),
-    (post("Content-Length: 5", "Content-Length: 6") + b"12345", [400]),
-    (post("Content-Length: +5"), [400]),
-    (post("Content-Length: 5\r\n 6"), [400]),
-    (post("Content-Length : 5"), [400]),
-    (post("Content-Length: 18446744073709551616"), [413]),
-    (post("X: a\0b", "Content-Length: 0"), [400]),
-    (post("X: a\rContent-Length: 9", "Content-Length: 0"), [400]),
-    (post("Content-Length: 0", end="\n"), [400]),
-    (post("Content-Length: 0\nX: y"), [400]),
-    (post("Transfer-Encoding:\x0bchunked"), [400]),
-    (post("Transfer-Encoding: xchunked"), [400]),
-    (post("Transfer-Encoding: chunked, identity"), [400]),
-    (post("Transfer-Encoding: gzip, chunked"), [501]),
-    (post(CHUNKED, CHUNKED), [400]),
-    (post(CHUNKED, version="1.0") + b"0\r\n\r\n" + HIDDEN.encode(), [200]),
-    (post(CHUNKED) + b"10000000000000000\r\n", [400]),
-    (post(CHUNKED) + b"0x0\r\n\r\n", [400]),
-    (post(CHUNKED) + b"0;a\n\r\n", [400]),
-    (post(CHUNKED) + b"1\r\na\n0\r\n\r\n", [400]),
-    (post(CHUNKED) + b"0\r\nX: y\n\r\n", [400]),
-]
-
-
 @pytest.mark.sanitize
 def test_nothing_is_smuggled(front):
-    credentials = f"Authorization: Bearer {front.key}\r\nContent-Type: application/x-protobuf\r\nHost: a"
-
     def statuses(sent):
         with front.tls("http/1.1", timeout=60) as sock:
-            sock.sendall(sent.replace(b"Host: a", credentials.encode(), 1))
+            sock.sendall(with_key(sent, front.key))
             return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+)", read_all(sock))]
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -367,46 +240,18 @@ def test_nothing_is_smuggled(front):
     assert wrong == []
 
 
-def read_all(sock):
-    """Until the far side closes; never shorter than that."""
-    got = b""
-    try:
-        while data := sock.recv(65536):
-            got += data
-    except (ConnectionError, ssl.SSLError):
-        pass
-    return got
-
-
 @pytest.mark.sanitize
-@pytest.mark.parametrize("first, again", [
-    (b"", b"x" * 65536),
-    (b"POST /", b"x" * 65536),
-    (b"", b"\r\n" * 30000),
-    (post(), post() * 1000),
-    (post("Content-Length: 90000000"), bytes(65536)),
-    (post("KEY", CHUNKED) + b"1;", b"x" * 65536),
-    (post("KEY", CHUNKED) + b"0\r\n", b"X: y\r\n" * 9000),
-], ids=["no line", "target", "empty lines", "pipelined, no reading", "body after 401", "extension", "trailer"])  # fmt: skip
-def test_endless_http1_is_cut(front, first, again):
-    credentials = f"Authorization: Bearer {front.key}\r\nContent-Type: application/x-protobuf"
+@pytest.mark.parametrize("name", ENDLESS_HTTP1)
+def test_endless_http1_is_cut(front, name):
+    first, again = ENDLESS_HTTP1[name]
     with front.tls("http/1.1", timeout=5, receive_buffer=4096) as sock:
         with pytest.raises(OSError):  # closed on us, or not read from any more
-            sock.sendall(first.replace(b"KEY", credentials.encode()))
+            sock.sendall(first.replace(b"KEY", credentials(front.key).encode()))
             for _ in range(MOST // len(again)):
                 sock.sendall(again)
 
 
 # -- TLS and time
-
-
-def hello(front):
-    """The first flight of a TLS client."""
-    out = ssl.MemoryBIO()
-    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname="localhost")
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    return out.read()
 
 
 @pytest.mark.sanitize
@@ -423,44 +268,26 @@ def test_bytes_after_close_notify_are_not_collected(front, protocol):
                 raw.sendall(record)
 
 
-def vanish(sock, how):
-    if how == "reset":
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    elif how == "half-closed":
-        try:
-            sock.shutdown(socket.SHUT_WR)
-        except OSError:  # closed from over there
-            pass
-    sock.close()
-
-
 @pytest.mark.sanitize
 @pytest.mark.parametrize("how", ["closed", "reset", "half-closed"])
 def test_clients_that_leave_at_every_stage(front, how):
-    first = hello(front)
-    for length in (0, 1, 5, 100, len(first)):
+    handshakes, http1, http2 = stages(front.key)
+    for sent in handshakes:
         sock = socket.create_connection(("127.0.0.1", front.port), 20)
-        sock.sendall(first[:length])
+        sock.sendall(sent)
         vanish(sock, how)
-    auth = f"Authorization: Bearer {front.key}"
-    head = post(auth, "Content-Type: application/x-protobuf", f"Content-Length: {len(LOGS)}")
-    for sent in (b"", head[:30], head, head + LOGS[:9], head + LOGS, (head + LOGS) * 3):
+    for sent in http1:
         sock = front.tls("http/1.1", timeout=20)
         sock.sendall(sent)
         vanish(sock, how)
-    asked = frame(h2.HEADERS, h2.END_HEADERS, 1, h2.request(key=front.key))
-    whole = asked + frame(h2.DATA, h2.END_STREAM, 1, LOGS)
-    for sent in (b"", CONTINUED, asked, asked + frame(h2.DATA, 0, 1, LOGS[:9]), whole, whole + h2.reset(1)):
+    for sent in http2:
         c = front.raw(first=sent, timeout=20)
         vanish(c.sock, how)
 
 
 @pytest.mark.sanitize
 def test_junk_instead_of_a_handshake(front):
-    first = hello(front)
-    junk = [b"GET / HTTP/1.0\r\n\r\n", first * 5, first + bytes(200), b"\x16\x03\x01\xff\xff" + bytes(70000)]
-    junk += [first[:i] + bytes([first[i] ^ 0x55]) + first[i + 1 :] for i in range(0, len(first), 9)]
-    for data in junk:
+    for data in junk():
         with socket.create_connection(("127.0.0.1", front.port), 20) as sock:
             try:
                 sock.sendall(data)
@@ -502,7 +329,7 @@ def test_slow_clients_are_closed(front):
 
     # How it begins, and what drips for much longer than the limits of Front added up.
     slow = {
-        "handshake": (lambda: socket.create_connection(("127.0.0.1", front.port)), hello(front)),
+        "handshake": (lambda: socket.create_connection(("127.0.0.1", front.port)), hello()),
         "HTTP/1.1 head": (lambda: front.tls("http/1.1"), b"x" * 400),
         "no ALPN": (lambda: front.tls(), h2.PREFACE * 9),
         "preface": (lambda: front.tls("h2"), h2.PREFACE * 9),
@@ -560,10 +387,10 @@ def besiege(front, over):
             except OSError:
                 pass
 
-    def flood(name):
-        first, frames = FLOODS[name]
+    def frames(name):
+        first, again = flood(name, front.key)
         with front.raw(first=first, timeout=5) as c:
-            c.flood(frames * 500, 1 << 22, 2)
+            c.flood(again, 1 << 22, 2)
 
     def bodies():
         with front.raw(timeout=5) as c:
@@ -583,7 +410,7 @@ def besiege(front, over):
             sock.sendall(post() * 100)
             sock.recv(10)
 
-    acts = [lambda: flood("PING"), lambda: flood("CONTINUATION"), bodies, held, http1]
+    acts = [lambda: frames("PING"), lambda: frames("CONTINUATION"), bodies, held, http1]
     threads = [threading.Thread(target=again, args=(act,)) for act in acts]
     for thread in threads:
         thread.start()

@@ -146,8 +146,13 @@ class RawHttp2:
         return sent
 
     def next_stream(self):
-        self.stream += 2
-        return self.stream
+        return self.next_streams(1)
+
+    def next_streams(self, n):
+        """The first of n further ones."""
+        first = self.stream + 2
+        self.stream += 2 * n
+        return first
 
     def ask(self, block=None, body=None, end=True, **options):
         """Sends a request; body None: END_STREAM in the headers. The stream's number."""
