@@ -1,5 +1,8 @@
 /* Any bytes in any coding: never more than the ceiling, and the same again from a decompressor that
- * has seen others. The first byte picks coding and protocol. */
+ * has seen others. The first byte picks coding and protocol.
+ *
+ * Files: router/coding/coding.c router/coding/decompress.c router/coding/inflate.c
+ * router/coding/unzstd.c router/coding/unlz4.c router/coding/unsnappy.c */
 #include "router/coding/coding.h"
 
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 /* A config file is either read, with every number inside its row's bounds, or refused with a
- * sentence that names the file. */
+ * sentence that names the file.
+ *
+ * Files: base/option.c base/option_scan.c base/option_number.c base/option_row.c */
 #include "tests/base/option_sample.h"
 
 #include <assert.h>

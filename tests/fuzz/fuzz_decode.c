@@ -1,6 +1,9 @@
 /* The decoder on arbitrary bytes. What the scanner accepts must decode, to as many rows as it
  * counts items; every cell must render; and a variant of the message that means the same must
- * become the same rows. The first byte picks the signal. */
+ * become the same rows. The first byte picks the signal.
+ *
+ * Files: otlp/decode.c otlp/decode_traces.c otlp/decode_logs.c otlp/decode_metrics.c
+ * otlp/decode_points.c otlp/repeated.c otlp/attrs.c otlp/anyvalue.c */
 #include "otlp/decode.h"
 #include "otlp/request_type.h"
 #include "tests/otlp/row_text.h"

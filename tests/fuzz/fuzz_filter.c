@@ -1,5 +1,7 @@
 /* The filter on arbitrary bytes, against the scanner and protobuf-c. The first byte picks the
- * signal. */
+ * signal.
+ *
+ * Files: otlp/filter.c */
 #include "tests/otlp/filter_oracle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,6 +1,8 @@
 /* gRPC frames: the first byte says in which pieces the rest arrives. However it arrives, message
  * and outcome are the same, and the message is what stands behind the prefix. The same bytes as
- * content type and as status text must be survived. */
+ * content type and as status text must be survived.
+ *
+ * Files: router/http/grpc.c */
 #include "router/http/grpc.h"
 
 #include "base/buf.h"

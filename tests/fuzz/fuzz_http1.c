@@ -1,6 +1,8 @@
 /* HTTP/1 heads and bodies: the first byte says in which pieces the rest arrives. However it
  * arrives, the outcome is the same, slices stay inside the input, and no body is longer than what
- * was sent. */
+ * was sent.
+ *
+ * Files: router/http/http1_parse.c router/http/http1_chunked.c */
 #include "router/http/http1_parse.h"
 
 #include <assert.h>

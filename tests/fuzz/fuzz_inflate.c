@@ -1,5 +1,7 @@
 /* Any bytes as a gzip body: never more than the ceiling, and what the fast way accepts is what zlib
- * makes of it. */
+ * makes of it.
+ *
+ * Files: router/coding/inflate.c */
 #include "router/coding/decompress.h"
 
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* OTLP/JSON on arbitrary bytes, of which the first picks the signal: what is transcoded is a valid
  * request to the scanner and to protobuf-c, what is refused says why, and nothing is written beyond
- * the ceiling. */
+ * the ceiling.
+ *
+ * Files: otlp/json_transcode.c otlp/json_read.c otlp/json_number.c otlp/json_bytes.c */
 #include "otlp/json_transcode.h"
 #include "tests/otlp/oracle.h"
 

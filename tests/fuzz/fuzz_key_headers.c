@@ -1,6 +1,8 @@
 /* Any bytes as the values of headers that may carry a key, as a key and a grpc-timeout: what is
  * taken out lies within what came in, is never empty, and a key that is accepted as well-formed has
- * its length. */
+ * its length.
+ *
+ * Files: router/admission/key_carrier.c tenancy/keys/key.c */
 #include "router/admission/admission_steps.h"
 #include "router/admission/key_carrier.h"
 

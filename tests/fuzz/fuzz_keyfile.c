@@ -1,5 +1,7 @@
 /* Any bytes as a key file: refused with a sentence, or read; what is read prints to a text that
- * reads as the same keys. */
+ * reads as the same keys.
+ *
+ * Files: tenancy/keys/keyfile.c tenancy/keys/key_limits.c */
 #include "tenancy/keys/keyfile.h"
 
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 /* The scanner on arbitrary bytes, against protobuf-c and the reference. The first byte picks the
- * signal. */
+ * signal.
+ *
+ * Files: otlp/scan.c otlp/scan_schema.c otlp/wire.c */
 #include "tests/otlp/oracle.h"
 
 #include <stdlib.h>
