@@ -1,7 +1,7 @@
 /* PROXY headers: a header that is accepted lies within the bytes, is accepted with anything behind
  * it, and asks for more with anything missing; what is refused stays refused whatever follows.
  *
- * Files: router/net/proxy_protocol.c base/address.c */
+ * Files: router/net/proxy_protocol.c */
 #include "router/net/proxy_protocol.h"
 
 #include <assert.h>

@@ -1,7 +1,7 @@
 /* The scanner on arbitrary bytes, against protobuf-c and the reference. The first byte picks the
  * signal.
  *
- * Files: otlp/scan.c otlp/scan_schema.c otlp/wire.c */
+ * Files: otlp/scan.c otlp/wire.c */
 #include "tests/otlp/oracle.h"
 
 #include <stdlib.h>
