@@ -18,6 +18,7 @@
     ROW("tenant resume", tenant_resume, "accept what a suspended tenant sends again")              \
     ROW("plan", plan, "show how tenants' topics differ from their config, and what that does")     \
     ROW("apply", apply, "make tenants' topics as their config says")                               \
+    ROW("tenant remove", tenant_remove, "remove a tenant, with its topics, group and keys")        \
     ROW("key issue", key_issue, "make a key for a tenant; it is shown once")                       \
     ROW("key list", key_list, "list keys, what they are used for and which can go")                \
     ROW("key change", key_change, "change the label, expiry, signals or limits of a key")          \

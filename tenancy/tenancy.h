@@ -149,6 +149,10 @@ enum auth_verdict snapshot_authenticate(const struct snapshot *s, struct slice k
  * when it has none of its own. Their states are the key's runtime's. */
 const struct tenant_limits *snapshot_key_limits(const struct snapshot *s, const struct key *k);
 
+/* Fills topics, DLQ and group from the tenant's id and kafka.prefix; snapshots hold them already.
+ * False: the arena is spent. */
+bool tenant_name(struct tenant *t, const char *prefix, struct arena *a);
+
 /* A tenant id becomes a topic, group and file name: 1-63 of a-z, 0-9, '-', '_', beginning and
  * ending with a letter or digit. 0 or -EINVAL with a sentence. */
 int tenant_id_check(struct slice id, struct errbuf *err);

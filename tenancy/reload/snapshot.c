@@ -55,16 +55,15 @@ static const char *name_group(struct arena *a, const char *prefix, const char *i
                                                : join(a, "tenantry", prefix, id);
 }
 
-static bool name_topics(struct snapshot *s, struct tenant *t)
+bool tenant_name(struct tenant *t, const char *prefix, struct arena *a)
 {
-    const char *prefix = s->conf->kafka.prefix;
     bool ok = true;
     for (int i = 0; i < SIGNAL_COUNT; i++) {
-        t->topic[i] = join(&s->arena, prefix, t->id, signal_info[i].name);
+        t->topic[i] = join(a, prefix, t->id, signal_info[i].name);
         ok &= t->topic[i] != NULL;
     }
-    t->dlq_topic = join(&s->arena, prefix, t->id, "dlq");
-    t->group = name_group(&s->arena, prefix, t->id);
+    t->dlq_topic = join(a, prefix, t->id, "dlq");
+    t->group = name_group(a, prefix, t->id);
     return ok && t->dlq_topic != NULL && t->group != NULL;
 }
 
@@ -90,7 +89,7 @@ static bool fill_tenant(struct snapshot *s, struct tenant *t, struct entry *e)
     for (int i = 0; i < SIGNAL_COUNT; i++)
         t->limits[i] = limits_of(&l->signal[i], s->conf);
     t->limits[SIGNAL_COUNT] = limits_of(&l->all, s->conf);
-    return fill_identity(s, t, e) && name_topics(s, t);
+    return fill_identity(s, t, e) && tenant_name(t, s->conf->kafka.prefix, &s->arena);
 }
 
 static bool take_entries(struct snapshot *s, struct entry *const *entries, size_t n)
