@@ -52,8 +52,9 @@ static int producer_open(struct dlq *d, struct errbuf *err)
         {"topic.metadata.propagation.max.ms", "2000", false},
     };
     char reason[256];
-    rd_kafka_conf_t *kc = kafka_producer_conf(&d->conf->kafka, d->brokers, "tenantry-dlq", settings,
-                                              sizeof(settings) / sizeof(settings[0]), err);
+    rd_kafka_conf_t *kc =
+        kafka_producer_conf(&d->conf->kafka, d->brokers, &d->tenant->conf->kafka, "tenantry-dlq",
+                            settings, sizeof(settings) / sizeof(settings[0]), err);
     if (kc == NULL)
         return -EINVAL;
     rd_kafka_conf_set_dr_msg_cb(kc, on_delivery);

@@ -191,7 +191,8 @@ static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, 
     size_t debug_size = sizeof(debug) - sizeof(",topic");
     snprintf(client_id, sizeof(client_id), "tenantry-consumer-%s", t->id);
     snprintf(queued_kb, sizeof(queued_kb), "%" PRIu64, conf->consumer.memory / 4 / 1024);
-    rd_kafka_conf_t *kc = kafka_client_conf(&conf->kafka, brokers, KAFKA_CONSUMER, client_id, err);
+    rd_kafka_conf_t *kc = kafka_client_conf_as(&conf->kafka, brokers, KAFKA_CONSUMER,
+                                               &t->conf->kafka, client_id, err);
     if (kc == NULL)
         return NULL;
     rd_kafka_conf_get(kc, "debug", debug, &debug_size); /* what the config asks for, and: */
@@ -255,6 +256,7 @@ static int make_client(struct session *s, const struct conf *conf, const char *b
         rd_kafka_conf_destroy(kc);
         return errbuf_set(err, EINVAL, "the Kafka consumer cannot be made: %s", reason);
     }
+    kafka_login_watch(&s->login, kafka_login_of(&conf->kafka, &t->conf->kafka));
     rd_kafka_poll_set_consumer(s->rk);
     s->records = rd_kafka_queue_new(s->rk);
     return 0;
@@ -323,6 +325,7 @@ static void ask_again(struct session *s)
 
 void session_serve(struct session *s, int timeout_ms)
 {
+    kafka_login_keep(&s->login, s->rk);
     ask_again(s);
     forward_records(s);
     rd_kafka_message_t *m = rd_kafka_consumer_poll(s->rk, timeout_ms);
@@ -440,6 +443,7 @@ bool session_close(struct session *s, bool leave)
         free(s->signs);
     units_free(s);
     free(s->cluster);
+    kafka_login_unwatch(&s->login);
     *s = (struct session){0};
     return closed;
 }

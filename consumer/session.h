@@ -6,6 +6,7 @@
 
 #include "base/errbuf.h"
 #include "consumer/unit.h"
+#include "tenancy/kafka_login.h"
 #include "tenancy/tenancy.h"
 
 #include <stdatomic.h>
@@ -21,6 +22,7 @@ struct session_signs {
 struct session {
     rd_kafka_t *rk;
     struct session_signs *signs;
+    struct kafka_login_keeper login;
     rd_kafka_queue_t *records; /* all partitions' queues are forwarded here */
     char *cluster;
     struct unit *units;

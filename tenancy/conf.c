@@ -205,6 +205,38 @@ static const struct option router_rows[] = {
 };
 static const struct option_group router_options = {"router", "The front end.", router_rows};
 
+/* `s` and `f`: where the struct kafka_login is; `f` ends with a dot, or is empty. */
+#define LOGIN_ROWS(s, f)                                                                           \
+    OPTION_STRING(s, f user, "user", "", 0,                                                        \
+                  "User name for SASL. Protocol and mechanism stand in kafka.client."),            \
+        OPTION_STRING(s, f password_file, "password_file", "", 0,                                  \
+                      "File that holds the user's password and nothing else, relative to the "     \
+                      "file that names it. A changed password is used without a restart."),        \
+        OPTION_STRING(s, f certificate, "certificate", "", 0,                                      \
+                      "PEM file of a client certificate for the brokers, relative to the file "    \
+                      "that names it."),                                                           \
+        OPTION_STRING(s, f private_key, "private_key", "", 0,                                      \
+                      "PEM file of the certificate's key."),                                       \
+        OPTION_STRING(s, f key_password_file, "key_password_file", "", 0,                          \
+                      "File that holds the password of the key. \"\" = it has none."),             \
+        OPTION_STRING(s, f principal, "principal", "", 0,                                          \
+                      "How ACLs call it. \"\" = \"User:\" and the user, or the subject of the "    \
+                      "certificate.")
+
+static const struct option login_rows[] = {LOGIN_ROWS(struct kafka_login, ), OPTION_END};
+static const struct option_group router_login_options = {
+    "router", "As whom the router logs in to the brokers. Nothing set = as kafka.user.",
+    login_rows};
+static const struct option_group admin_login_options = {
+    "admin",
+    "As whom the supervisor and commands that look at Kafka log in. Nothing set = as kafka.user.",
+    login_rows};
+static const struct option_group tenant_login_options = {
+    "kafka",
+    "As whom the tenant's worker logs in to the brokers, which can then refuse it the topics of "
+    "others. Nothing set = as kafka.user of tenantry.conf.",
+    login_rows};
+
 static const struct option kafka_rows[] = {
     OPTION_STRING(struct kafka_conf, brokers, "brokers", "", 0,
                   "Bootstrap brokers, \"host:port,host:port\". \"\" = `tenantry up` runs a "
@@ -237,6 +269,9 @@ static const struct option kafka_rows[] = {
                "{ security_protocol = \"sasl_ssl\"; }."),
     OPTION_MAP(struct kafka_conf, producer, "producer", 0, "librdkafka settings for producers."),
     OPTION_MAP(struct kafka_conf, consumer, "consumer", 0, "librdkafka settings for consumers."),
+    LOGIN_ROWS(struct kafka_conf, login.),
+    OPTION_GROUP(struct kafka_conf, router, &router_login_options, 0),
+    OPTION_GROUP(struct kafka_conf, admin, &admin_login_options, 0),
     OPTION_END,
 };
 static const struct option_group kafka_options = {"kafka", "The message bus.", kafka_rows};
@@ -424,6 +459,7 @@ static const struct option tenant_rows[] = {
                    "for it."),
     OPTION_GROUP(struct tenant_conf, limits, &limits_options, 0),
     OPTION_GROUP(struct tenant_conf, topics, &topics_options, 0),
+    OPTION_GROUP(struct tenant_conf, kafka, &tenant_login_options, 0),
     OPTION_GROUP(struct tenant_conf, database, &database_options, 0),
     OPTION_GROUP(struct tenant_conf, retry, &retry_options, 0),
     OPTION_END,

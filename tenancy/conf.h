@@ -91,6 +91,15 @@ enum kafka_compression {
 /* As librdkafka's compression.codec writes it. */
 const char *kafka_compression_name(int compression);
 
+/* As whom a client logs in to the brokers: see tenancy/kafka_login.h. "" = not set. */
+struct kafka_login {
+    const char *user, *password_file;      /* SASL */
+    const char *certificate, *private_key; /* TLS client certificate: PEM files */
+    const char *key_password_file;
+    const char *principal; /* how the brokers call it in ACLs, "User:acme" */
+    const char *option; /* the group that it was read from, "kafka.router"; conf_finish fills it */
+};
+
 struct kafka_conf {
     const char *brokers; /* "" = `up` runs its own */
     const char *home; /* folder with libs/ (the jars) for the own broker; "" = the download cache */
@@ -105,6 +114,9 @@ struct kafka_conf {
     struct option_map client;   /* librdkafka settings for every client */
     struct option_map producer; /* librdkafka settings of producers */
     struct option_map consumer; /* librdkafka settings of consumers */
+    struct kafka_login login;   /* of every client that has none of its own */
+    struct kafka_login router;  /* of the router */
+    struct kafka_login admin;   /* of supervisor and commands */
 };
 
 struct record_conf {
@@ -193,6 +205,7 @@ struct tenant_conf {
     struct option_strings client_names; /* of client certificates, "URI:...", "CN:..." */
     struct limits_conf limits;
     struct topics_conf topics;
+    struct kafka_login kafka; /* of the tenant's worker */
     struct database_conf database;
     struct retry_conf retry;
 };

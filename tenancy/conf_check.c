@@ -302,6 +302,51 @@ static int resolve_paths(const struct check *c, struct conf *conf)
     return rc ? rc : resolve_certificates(c, folder, &conf->router.certificates);
 }
 
+/* ---- logins ---- */
+
+static int resolve_login(const struct check *c, const char *folder, struct kafka_login *l)
+{
+    const char **const paths[] = {&l->password_file, &l->certificate, &l->private_key,
+                                  &l->key_password_file};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+        if (**paths[i] != 0 && (*paths[i] = conf_path(folder, *paths[i], c->a)) == NULL)
+            return errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+    return 0;
+}
+
+/* What belongs together is there together. */
+static int finish_login(const struct check *c, const char *option, struct kafka_login *l)
+{
+    char name[64];
+    const char *folder = conf_folder(c->file, c->a);
+    const struct {
+        const char *have, *name, *need, *needed;
+    } rows[] = {
+        {l->user, "user", l->password_file, "password_file"},
+        {l->password_file, "password_file", l->user, "user"},
+        {l->certificate, "certificate", l->private_key, "private_key"},
+        {l->private_key, "private_key", l->certificate, "certificate"},
+        {l->key_password_file, "key_password_file", l->private_key, "private_key"},
+    };
+    l->option = option;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(name, sizeof(name), "%s.%s", option, rows[i].name);
+        if (rows[i].have[0] != 0 && rows[i].need[0] == 0)
+            return fail(c, name, "it needs %s.%s beside it", option, rows[i].needed);
+    }
+    if (folder == NULL)
+        return errbuf_set(c->err, ENOMEM, "%s: out of memory", c->file);
+    return resolve_login(c, folder, l);
+}
+
+static int finish_logins(const struct check *c, struct kafka_conf *k)
+{
+    int rc = finish_login(c, "kafka", &k->login);
+    if (rc == 0)
+        rc = finish_login(c, "kafka.router", &k->router);
+    return rc == 0 ? finish_login(c, "kafka.admin", &k->admin) : rc;
+}
+
 int conf_finish(struct conf *c, const char *file, const struct option_origins *where,
                 struct arena *a, struct errbuf *err)
 {
@@ -313,6 +358,8 @@ int conf_finish(struct conf *c, const char *file, const struct option_origins *w
         rc = check_admin(&check, "supervisor.admin", c->supervisor.admin);
     if (rc == 0)
         rc = check_prefix(&check, c->kafka.prefix);
+    if (rc == 0)
+        rc = finish_logins(&check, &c->kafka);
     return rc == 0 ? check_sizes(&check, c) : rc;
 }
 
@@ -399,6 +446,9 @@ int tenant_conf_finish(struct tenant_conf *t, const char *file, const char *id, 
                     t->id);
     if (check_client_names(&check, &t->client_names) < 0)
         return -EINVAL;
+    int rc = finish_login(&check, "tenant.kafka", &t->kafka);
+    if (rc < 0)
+        return rc;
     if (t->database.path[0] == 0 && default_database_path(&check, t) < 0)
         return -ENOMEM;
     t->database.path = conf_path(state, t->database.path, a);

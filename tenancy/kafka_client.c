@@ -1,6 +1,7 @@
 #include "tenancy/topics.h"
 
 #include "base/log.h"
+#include "tenancy/kafka_login.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -82,15 +83,18 @@ void kafka_client_log(const rd_kafka_t *rk, int level, const char *facility, con
 }
 
 static int set_all(rd_kafka_conf_t *c, const struct kafka_conf *k, const char *brokers,
-                   enum kafka_role role, const char *client_id, struct errbuf *err)
+                   enum kafka_role role, const struct kafka_login *login, const char *client_id,
+                   struct errbuf *err)
 {
     int rc = set_fixed(c, "socket.nagle.disable", "true", err);
     if (rc == 0)
         rc = set_map(c, "kafka.client", &k->client, err);
     if (rc == 0 && role == KAFKA_PRODUCER)
         rc = set_map(c, "kafka.producer", &k->producer, err);
-    if (rc == 0 && role == KAFKA_CONSUMER)
+    if (rc == 0 && (role == KAFKA_CONSUMER || role == KAFKA_READER))
         rc = set_map(c, "kafka.consumer", &k->consumer, err);
+    if (rc == 0)
+        rc = kafka_login_apply(c, kafka_login_of(k, login), err);
     if (rc == 0)
         rc = set_fixed(c, "bootstrap.servers", brokers, err);
     return rc == 0 ? set_fixed(c, "client.id", client_id, err) : rc;
@@ -99,9 +103,21 @@ static int set_all(rd_kafka_conf_t *c, const struct kafka_conf *k, const char *b
 rd_kafka_conf_t *kafka_client_conf(const struct kafka_conf *k, const char *brokers,
                                    enum kafka_role role, const char *client_id, struct errbuf *err)
 {
+    const struct kafka_login *login = NULL;
+    if (role == KAFKA_PRODUCER)
+        login = &k->router;
+    else if (role == KAFKA_ADMIN || role == KAFKA_READER)
+        login = &k->admin;
+    return kafka_client_conf_as(k, brokers, role, login, client_id, err);
+}
+
+rd_kafka_conf_t *kafka_client_conf_as(const struct kafka_conf *k, const char *brokers,
+                                      enum kafka_role role, const struct kafka_login *login,
+                                      const char *client_id, struct errbuf *err)
+{
     rd_kafka_conf_t *c = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(c, kafka_client_log);
-    if (set_all(c, k, brokers, role, client_id, err) == 0)
+    if (set_all(c, k, brokers, role, login, client_id, err) == 0)
         return c;
     rd_kafka_conf_destroy(c);
     return NULL;

@@ -46,8 +46,9 @@ static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 }
 
 rd_kafka_conf_t *kafka_producer_conf(const struct kafka_conf *k, const char *brokers,
-                                     const char *client_id, const struct kafka_setting *settings,
-                                     size_t n, struct errbuf *err)
+                                     const struct kafka_login *login, const char *client_id,
+                                     const struct kafka_setting *settings, size_t n,
+                                     struct errbuf *err)
 {
     const struct kafka_setting durable[] = {
         {"acks", "all", true},
@@ -59,7 +60,7 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_conf *k, const char *bro
         {"reconnect.backoff.max.ms", "1000", false},
         {"socket.keepalive.enable", "true", false},
     };
-    rd_kafka_conf_t *c = kafka_client_conf(k, brokers, KAFKA_PRODUCER, client_id, err);
+    rd_kafka_conf_t *c = kafka_client_conf_as(k, brokers, KAFKA_PRODUCER, login, client_id, err);
     if (c == NULL)
         return NULL;
     if (apply(c, k, durable, sizeof(durable) / sizeof(durable[0]), err) < 0 ||

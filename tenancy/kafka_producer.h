@@ -18,11 +18,12 @@ struct kafka_setting {
 };
 
 /* A configuration with the settings of every durable producer and `n` of the caller's, which may
- * not name one of those. The caller owns it, adds its callbacks and gives it to rd_kafka_new. NULL
- * with a sentence. */
+ * not name one of those. `login`: kafka.router, or a tenant's for its dead letters. The caller owns
+ * it, adds its callbacks and gives it to rd_kafka_new. NULL with a sentence. */
 rd_kafka_conf_t *kafka_producer_conf(const struct kafka_conf *k, const char *brokers,
-                                     const char *client_id, const struct kafka_setting *settings,
-                                     size_t n, struct errbuf *err);
+                                     const struct kafka_login *login, const char *client_id,
+                                     const struct kafka_setting *settings, size_t n,
+                                     struct errbuf *err);
 
 /* What a delivery report says. */
 struct kafka_delivery {

@@ -58,7 +58,7 @@ static rd_kafka_conf_t *client_conf(struct kafka_log *l, const struct conf *conf
         {"log_level", "0"},          /* problems become sentences */
     };
     rd_kafka_conf_t *kc =
-        kafka_client_conf(&conf->kafka, brokers, KAFKA_CONSUMER, "tenantry-look", err);
+        kafka_client_conf(&conf->kafka, brokers, KAFKA_READER, "tenantry-look", err);
     if (kc == NULL)
         return NULL;
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)

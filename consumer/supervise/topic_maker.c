@@ -1,6 +1,7 @@
 #include "consumer/supervise/topic_maker.h"
 
 #include "base/log.h"
+#include "tenancy/kafka_login.h"
 #include "tenancy/topics.h"
 
 #include <errno.h>
@@ -209,13 +210,16 @@ static void *maker_main(void *arg)
 {
     struct topic_maker *m = arg;
     rd_kafka_t *rk = NULL;
+    struct kafka_login_keeper login = {0};
     struct snapshot *s = NULL, *next;
     bool again = false;
     while ((next = next_snapshot(m, s, again)) != NULL) {
         snapshot_release(s);
         s = next;
-        if (rk == NULL)
-            rk = connect_admin(m, s->conf);
+        if (rk == NULL && (rk = connect_admin(m, s->conf)) != NULL)
+            kafka_login_watch(&login, kafka_login_of(&s->conf->kafka, &s->conf->kafka.admin));
+        if (rk != NULL)
+            kafka_login_keep(&login, rk);
         again = rk == NULL || !answers(rk);
         if (again)
             continue;
@@ -230,6 +234,7 @@ static void *maker_main(void *arg)
             look_for_missing(m, rk, s);
     }
     snapshot_release(s);
+    kafka_login_unwatch(&login);
     if (rk != NULL)
         rd_kafka_destroy(rk);
     return NULL;

@@ -8,6 +8,7 @@
 #include "router/produce/producer_conf.h"
 #include "router/produce/producer_handle.h"
 #include "router/produce/producer_watch.h"
+#include "tenancy/kafka_login.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -30,14 +31,15 @@ struct producers {
     struct watch *watch;
 };
 
-static int start_slots(struct producers *p, unsigned n, struct errbuf *err)
+static int start_slots(struct producers *p, unsigned n, const struct kafka_login *login,
+                       struct errbuf *err)
 {
     p->slots = calloc(n, sizeof(*p->slots));
     if (p->slots == NULL)
         return errbuf_set(err, ENOMEM, "Out of memory for Kafka producers.");
     for (; p->n < n; p->n++) {
         struct slot *s = &p->slots[p->n];
-        s->handle = handle_start(p->conf, err);
+        s->handle = handle_start(p->conf, login, err);
         if (s->handle == NULL)
             return -EINVAL;
         pthread_rwlock_init(&s->lock, NULL);
@@ -52,9 +54,10 @@ struct producers *producers_new(const struct conf *conf, const char *brokers, st
         errbuf_set(err, ENOMEM, "Out of memory for Kafka producers.");
         return NULL;
     }
+    const struct kafka_login *login = kafka_login_of(&conf->kafka, &conf->kafka.router);
     p->conf = producer_conf_new(conf, brokers, err);
-    if (p->conf == NULL || start_slots(p, (unsigned)conf->kafka.producers, err) < 0 ||
-        (p->watch = watch_start(p->conf, err)) == NULL) {
+    if (p->conf == NULL || start_slots(p, (unsigned)conf->kafka.producers, login, err) < 0 ||
+        (p->watch = watch_start(p->conf, login, err)) == NULL) {
         producers_free(p);
         return NULL;
     }

@@ -30,6 +30,6 @@ rd_kafka_conf_t *producer_conf_new(const struct conf *conf, const char *brokers,
                    "Kafka of its own");
         return NULL;
     }
-    return kafka_producer_conf(k, brokers, "tenantry-router", settings,
+    return kafka_producer_conf(k, brokers, &k->router, "tenantry-router", settings,
                                sizeof(settings) / sizeof(settings[0]), err);
 }

@@ -1,6 +1,7 @@
 #include "router/produce/producer_handle.h"
 
 #include "otlp/record.h"
+#include "tenancy/kafka_login.h"
 #include "tenancy/kafka_producer.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct topics {
 
 struct handle {
     rd_kafka_t *rk;
+    struct kafka_login_keeper login;
     struct topics topics;
     pthread_t thread;
     _Atomic bool stopping;
@@ -150,15 +152,18 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 static void *handle_main(void *arg)
 {
     struct handle *h = arg;
-    while (!atomic_load(&h->stopping))
+    while (!atomic_load(&h->stopping)) {
         rd_kafka_poll(h->rk, POLL_MS);
+        kafka_login_keep(&h->login, h->rk);
+    }
     kafka_producer_give_up(h->rk);
     release_topics(&h->topics);
     rd_kafka_destroy(h->rk);
     return NULL;
 }
 
-struct handle *handle_start(const rd_kafka_conf_t *conf, struct errbuf *err)
+struct handle *handle_start(const rd_kafka_conf_t *conf, const struct kafka_login *login,
+                            struct errbuf *err)
 {
     struct handle *h = calloc(1, sizeof(*h));
     if (h == NULL) {
@@ -176,8 +181,10 @@ struct handle *handle_start(const rd_kafka_conf_t *conf, struct errbuf *err)
         free(h);
         return NULL;
     }
+    kafka_login_watch(&h->login, login);
     int rc = pthread_create(&h->thread, NULL, handle_main, h);
     if (rc != 0) {
+        kafka_login_unwatch(&h->login);
         errbuf_set(err, rc, "Kafka producer: no thread (%s).", strerror(rc));
         rd_kafka_destroy(h->rk);
         free(h);
@@ -196,5 +203,6 @@ void handle_free(struct handle *h)
     if (h == NULL)
         return;
     pthread_join(h->thread, NULL);
+    kafka_login_unwatch(&h->login);
     free(h);
 }

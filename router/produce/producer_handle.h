@@ -9,7 +9,8 @@
 struct handle;
 
 /* `conf` is a template and stays the caller's. NULL with a sentence on failure. */
-struct handle *handle_start(const rd_kafka_conf_t *conf, struct errbuf *err);
+struct handle *handle_start(const rd_kafka_conf_t *conf, const struct kafka_login *login,
+                            struct errbuf *err);
 /* The topic object of that name if it was used or warmed before, else NULL. It belongs to the
  * handle. Thread: any, while nobody is in handle_add_topic. */
 rd_kafka_topic_t *handle_topic(const struct handle *h, const char *name);

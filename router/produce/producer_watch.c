@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "tenancy/kafka_login.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +17,7 @@
 
 struct watch {
     rd_kafka_t *rk;
+    struct kafka_login_keeper login;
     pthread_t thread;
     _Atomic bool stop, reachable;
 };
@@ -52,13 +54,15 @@ static void *watch_main(void *arg)
         } else if (clock_mono_ns() - seen_ns > LOST_AFTER_NS) {
             note(w, false);
         }
+        kafka_login_keep(&w->login, w->rk);
         rd_kafka_poll(w->rk, ASK_EVERY_MS);
     }
     rd_kafka_destroy(w->rk);
     return NULL;
 }
 
-struct watch *watch_start(const rd_kafka_conf_t *conf, struct errbuf *err)
+struct watch *watch_start(const rd_kafka_conf_t *conf, const struct kafka_login *login,
+                          struct errbuf *err)
 {
     struct watch *w = calloc(1, sizeof(*w));
     char text[512] = "out of memory";
@@ -69,8 +73,10 @@ struct watch *watch_start(const rd_kafka_conf_t *conf, struct errbuf *err)
         free(w);
         return NULL;
     }
+    kafka_login_watch(&w->login, login);
     int rc = pthread_create(&w->thread, NULL, watch_main, w);
     if (rc != 0) {
+        kafka_login_unwatch(&w->login);
         errbuf_set(err, rc, "Kafka client: no thread (%s).", strerror(rc));
         rd_kafka_destroy(w->rk);
         free(w);
@@ -90,5 +96,6 @@ void watch_stop(struct watch *w)
         return;
     atomic_store(&w->stop, true);
     pthread_join(w->thread, NULL);
+    kafka_login_unwatch(&w->login);
     free(w);
 }

@@ -4,6 +4,7 @@
 #define ROUTER_PRODUCER_WATCH_H
 
 #include "base/errbuf.h"
+#include "tenancy/conf.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
@@ -11,7 +12,8 @@
 struct watch;
 
 /* `conf` is a template and stays the caller's. NULL with a sentence on failure. */
-struct watch *watch_start(const rd_kafka_conf_t *conf, struct errbuf *err);
+struct watch *watch_start(const rd_kafka_conf_t *conf, const struct kafka_login *login,
+                          struct errbuf *err);
 bool watch_reachable(const struct watch *w); /* Thread: any */
 void watch_stop(struct watch *w);            /* joins; NULL is fine */
 

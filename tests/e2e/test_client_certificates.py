@@ -5,29 +5,11 @@ import subprocess
 
 import pytest
 
+from support.certificates import make_ca, make_client
 from support.front import Front, ask
 from support.wait import until
 
 URN = "URI:urn:tenantry:tenant:"
-
-
-def openssl(*args, folder):
-    subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True, timeout=60, cwd=folder)
-
-
-def make_ca(folder, name):
-    openssl("req", "-x509", "-nodes", "-days", "2", "-subj", f"/CN={name}", "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-keyout", f"{name}.key", "-out", f"{name}.pem", folder=folder)  # fmt: skip
-
-
-def make_client(folder, name, san=None, ca="ca"):
-    """Certificate and key."""
-    openssl("req", "-new", "-nodes", "-subj", f"/CN={name}", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-            "-keyout", f"{name}.key", "-out", f"{name}.csr", folder=folder)  # fmt: skip
-    (folder / f"{name}.ext").write_text(f"subjectAltName={san}\n" if san else "basicConstraints=CA:FALSE\n")
-    openssl("x509", "-req", "-days", "2", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
-            "-CAcreateserial", "-extfile", f"{name}.ext", "-out", f"{name}.pem", folder=folder)  # fmt: skip
-    return folder / f"{name}.pem", folder / f"{name}.key"
 
 
 @pytest.fixture(scope="module")

@@ -42,7 +42,7 @@ static void test_settings(void **state)
         {__LINE__, "client.id", "tenantry-test"},
     };
     struct errbuf err = ERRBUF_INIT;
-    rd_kafka_conf_t *c = kafka_producer_conf(&k, "b:1", "tenantry-test", own, 4, &err);
+    rd_kafka_conf_t *c = kafka_producer_conf(&k, "b:1", NULL, "tenantry-test", own, 4, &err);
     assert_non_null(c);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (strcmp(setting(c, rows[i].name), rows[i].value) != 0)
@@ -56,7 +56,7 @@ static void test_a_wrong_setting_is_named(void **state)
     const struct kafka_conf k = {0};
     const struct kafka_setting own[] = {{"linger.ms", "soon", false}};
     struct errbuf err = ERRBUF_INIT;
-    assert_null(kafka_producer_conf(&k, "b:1", "tenantry-test", own, 1, &err));
+    assert_null(kafka_producer_conf(&k, "b:1", NULL, "tenantry-test", own, 1, &err));
     assert_non_null(strstr(err.text, "linger.ms"));
 }
 
@@ -81,7 +81,8 @@ static rd_kafka_t *open_producer(struct option_pair pair, struct reports *r)
     const struct kafka_setting own[] = {{"message.timeout.ms", "20000", true},
                                         {"linger.ms", "0", true}};
     struct errbuf err = ERRBUF_INIT;
-    rd_kafka_conf_t *c = kafka_producer_conf(&k, "127.0.0.1:1", "tenantry-test", own, 2, &err);
+    rd_kafka_conf_t *c =
+        kafka_producer_conf(&k, "127.0.0.1:1", NULL, "tenantry-test", own, 2, &err);
     assert_non_null(c);
     rd_kafka_conf_set_dr_msg_cb(c, on_report);
     rd_kafka_conf_set_opaque(c, r);

@@ -1,0 +1,201 @@
+"""A broker that denies by default: each role has a login of its own, and the broker refuses a worker the topics
+of other tenants."""
+
+import json
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from support.kafka import Client
+from support.proc import child_pids
+from support.secure import login, password, start_secure
+from support.system import System
+from support.wait import until
+
+TENANTS = ("acme", "beta")
+USERS = ("router", "admin", *TENANTS)
+SIGNALS = ("traces", "metrics", "logs")
+
+
+def needed(tenants=TENANTS, name=lambda user: user):
+    """What docs/operations.md says that each role needs, as (principal, resource, name, pattern, operation)."""
+    rows = {(f"User:{name('admin')}", "topic", "otlp.", "prefixed", op)
+            for op in ("Create", "Read", "Alter", "AlterConfigs", "Delete")}  # fmt: skip
+    rows |= {(f"User:{name('admin')}", "group", "tenantry.", "prefixed", op) for op in ("Describe", "Delete")}
+    for t in tenants:
+        for signal in SIGNALS:
+            rows.add((f"User:{name('router')}", "topic", f"otlp.{t}.{signal}", "literal", "Write"))
+            rows.add((f"User:{name(t)}", "topic", f"otlp.{t}.{signal}", "literal", "Read"))
+        rows.add((f"User:{name(t)}", "topic", f"otlp.{t}.dlq", "literal", "Write"))
+        rows.add((f"User:{name(t)}", "group", f"tenantry.{t}", "literal", "Read"))
+    return rows
+
+
+def allow(broker, rows):
+    operations = {"AlterConfigs": AclOperation.ALTER_CONFIGS}
+    acls = [
+        AclBinding(
+            ResourceType[resource.upper()], name, ResourcePatternType[pattern.upper()], principal, "*",
+            operations.get(op) or AclOperation[op.upper()], AclPermissionType.ALLOW,
+        )
+        for principal, resource, name, pattern, op in rows
+    ]  # fmt: skip
+    for future in broker.admin.create_acls(acls).values():
+        future.result(30)
+
+
+def map_of(broker, **more):
+    """The group kafka.client, for all roles."""
+    given = {"security_protocol": "sasl_ssl", "sasl_mechanism": "PLAIN", "ssl_ca_location": broker.ca, **more}
+    return " ".join(f'{k} = "{v}";' for k, v in given.items())
+
+
+def by_password(broker, user):
+    return f'user = "{user}"; password_file = "{broker.folder}/{user}.password";'
+
+
+def write_tenant(system, tenant, login_text):
+    path = system.folder / "tenants.d" / f"{tenant}.conf"
+    path.write_text(f'tenant: {{ id = "{tenant}"; kafka: {{ {login_text} }}; }};\n')
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    with start_secure(tmp_path_factory.mktemp("broker"), (*USERS, "dora"), ("router", "admin", "carol")) as made:
+        allow(made, needed((*TENANTS, "dora")) | needed(("carol",), lambda name: f"CN={name}"))
+        yield made
+
+
+@pytest.fixture(scope="module")
+def system(broker, tmp_path_factory):
+    text = f"client: {{ {map_of(broker)} }}; " + " ".join(
+        f"{role}: {{ {by_password(broker, role)} }};" for role in ("router", "admin")
+    )
+    made = System(tmp_path_factory.mktemp("system"), broker.bootstrap, TENANTS, {"kafka": text})
+    for tenant in TENANTS:
+        write_tenant(made, tenant, by_password(broker, tenant))
+    made.up()
+    yield made
+    made.end()
+
+
+def test_everything_works_with_the_rights_of_the_table(system, broker):
+    """Topics are made, requests stored, rows and a dead letter written, and every command sees its part."""
+    for tenant in TENANTS:
+        for signal in SIGNALS:
+            system.send(tenant, signal, 20)
+    for tenant in TENANTS:
+        until(lambda: system.count(tenant) == 60, 60, lambda: f"rows of {tenant}: {system.count(tenant)}")
+    broker.produce("otlp.acme.logs", b"\xff\xff")
+    until(lambda: "malformed" in system.cli("dlq", "list", "acme").stdout, 60, "the dead letter")
+    assert "malformed" in system.cli("dlq", "show", "acme").stdout
+    until(lambda: system.cli("ledger", check=False).returncode == 0, 60, "balanced books")
+    assert all(t["lag_records"] == 0 for t in json.loads(system.cli("status", "--json").stdout)["tenants"])
+    system.cli("check")
+
+
+def refused(act):
+    with pytest.raises(KafkaException) as raised:
+        act()
+    return raised.value.args[0].code()
+
+
+def read(broker, user, topic):
+    """What the topic's own ACL says, without joining a group: of the topic, then of its records."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, **login(broker.folder, user),
+                         "group.id": "tenantry." + user, "enable.partition.eof": True})  # fmt: skip
+
+    def answer():
+        message = consumer.poll(0.2)
+        if message is None or message.error() is None or message.error().code() == KafkaError._PARTITION_EOF:
+            return message
+        if message.error().code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # it is asked for all the same
+            raise KafkaException(message.error())
+
+    try:
+        Client(broker.bootstrap, login(broker.folder, user)).partitions(topic)
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        until(lambda: answer() is not None, 60, f"an answer about {topic}")
+    finally:
+        consumer.close()
+
+
+def test_a_worker_has_its_own_topics_alone(system, broker):
+    """With acme's password the broker gives nothing of beta's, and of acme's no more than the worker needs."""
+    acme, router = (Client(broker.bootstrap, login(broker.folder, u)) for u in ("acme", "router"))
+    no_topic, no_group = KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED
+    read(broker, "acme", "otlp.acme.logs")
+    for topic in ("otlp.beta.logs", "otlp.beta.dlq"):
+        assert refused(lambda: read(broker, "acme", topic)) == no_topic
+    for topic in ("otlp.beta.logs", "otlp.beta.dlq", "otlp.acme.logs"):
+        assert refused(lambda: acme.produce(topic, b"x")) == no_topic
+    acme.group_offsets("tenantry.acme")
+    assert refused(lambda: acme.group_offsets("tenantry.beta")) == no_group
+    assert [t for t in acme.topics() if "beta" in t] == []
+    assert refused(lambda: router.produce("otlp.acme.dlq", b"x")) == no_topic
+    assert refused(lambda: read(broker, "router", "otlp.acme.logs")) == no_topic
+
+
+def test_secrets_are_told_nowhere(system):
+    """Not by commands, command lines or logs. (The files are named, what they hold is not.)"""
+    told = system.cli("config").stdout + "".join(system.cli("tenant", "show", t).stdout for t in TENANTS)
+    assert "acme.password" in told
+    pids = [system.process.pid, *child_pids(system.process.pid)]
+    assert len(pids) == 4  # router and two workers
+    told += "".join(Path(f"/proc/{p}/cmdline").read_text() for p in pids) + system.process.output()
+    assert not [u for u in USERS if password(u) in told]
+
+
+def by_certificate(broker, name):
+    return f'certificate = "{broker.folder}/{name}.pem"; private_key = "{broker.folder}/{name}.key";'
+
+
+def test_client_certificates_are_logins(broker, tmp_path):
+    """No password at all: each role shows a certificate, whose subject the ACLs name."""
+    text = f'client: {{ security_protocol = "ssl"; ssl_ca_location = "{broker.ca}"; }}; ' + " ".join(
+        f"{role}: {{ {by_certificate(broker, role)} }};" for role in ("router", "admin")
+    )
+    system = System(tmp_path / "system", broker.tls_bootstrap, ["carol"], {"kafka": text})
+    write_tenant(system, "carol", by_certificate(broker, "carol"))
+    system.up()
+    system.send("carol", "logs", 20)
+    until(lambda: system.count("carol") == 20, 60, "rows of carol")
+    system.cli("check")
+    until(lambda: system.cli("ledger", check=False).returncode == 0, 60, "balanced books")
+    system.end()
+
+
+def test_a_wrong_password_is_told_and_mended_without_a_restart(broker, tmp_path):
+    """Readiness is off, log, status and check say why; a corrected file is enough."""
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    for user in ("router", "admin", "dora"):
+        (wrong / user).write_text("guess\n")
+    roles = " ".join(f'{role}: {{ user = "{role}"; password_file = "{wrong}/{role}"; }};'
+                     for role in ("router", "admin"))  # fmt: skip
+    system = System(tmp_path / "system", broker.bootstrap, ["dora"],
+                    {"kafka": f"client: {{ {map_of(broker)} }}; {roles}"})  # fmt: skip
+    write_tenant(system, "dora", f'user = "dora"; password_file = "{wrong}/dora";')
+    system.up(ready=False)
+    system.process.wait_log("Invalid username or password", 60)
+    assert "Invalid username or password" in system.cli("status", check=False).stdout
+    assert "Invalid username or password" in system.cli("check", check=False).stdout
+    (wrong / "admin").write_text(password("admin"))
+    system.process.wait_log("process=router", 60)  # topics can be made now
+    assert system.http("/readyz")[0] != 200
+    (wrong / "router").write_text(password("router"))
+    system.wait_ready()
+    system.send("dora", "logs", 10)
+    assert system.count("dora") == 0
+    (wrong / "dora").write_text(password("dora"))
+    until(lambda: system.count("dora") == 10, 60, "rows of dora")
+    assert "a changed Kafka password is in use" in system.process.output()
+    system.end()
