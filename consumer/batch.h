@@ -14,9 +14,9 @@
 /* What the database keeps per unit, moved in the same transaction as the rows (promises 2, 3 and
  * 8). Invariant: next == first + records + dlq_records + lost_records. */
 struct totals {
-    uint64_t records;      /* written (all items of it, or dropped by rule) */
+    uint64_t records;      /* written (all items of it, or dropped) */
     uint64_t items;        /* rows written */
-    uint64_t dropped;      /* items dropped by the tenant's own rules */
+    uint64_t dropped;      /* items dropped by the tenant's own rules, or that Kafka holds twice */
     uint64_t dlq_records;  /* confirmed in the DLQ */
     uint64_t dlq_items;    /* items of those, by tenantry.items; 0 for records that say nothing */
     uint64_t lost_records; /* offsets that retention ate before they were written, and gaps */
@@ -56,6 +56,9 @@ struct batch_record {
     const char *error_class, *error_code,
         *error_text;                   /* of a refused or dead one; in the batch's arena */
     uint64_t attempts;                 /* counted by the worker */
+    struct slice name;                 /* of its header; in the message; empty = none */
+    uint64_t received_ns;              /* of its header */
+    bool repeated;                     /* its first copy is written: this one is not */
     bool dlq_confirmed;                /* its dead letter is acknowledged by Kafka */
     bool dlq_too_large;                /* the DLQ's topic does not take it whole */
     const rd_kafka_message_t *message; /* owned by the batch; values are borrowed by cells */

@@ -103,6 +103,8 @@ enum collect_result collect(struct batch *b, struct exporter *x, const struct te
     struct batch_record *r = b->encoded ? batch_add(b, topic, signal, partition, message) : NULL;
     if (r == NULL)
         return COLLECT_FULL;
+    r->name = h.name;
+    r->received_ns = h.received_ns;
     struct decode_result d = {0};
     if (h.tenant.len > 0 && !slice_eq(h.tenant, slice_str(t->id))) {
         make_dead(b, r, &h, "decode", "wrong_tenant", "the record's header names another tenant");

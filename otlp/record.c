@@ -31,4 +31,6 @@ void record_header_read(struct record_headers *h, const char *name, struct slice
         h->has_items = true;
     } else if (strcmp(name, RECORD_H_REQUEST) == 0)
         h->request = value;
+    else if (strcmp(name, RECORD_H_NAME) == 0 && value.len <= RECORD_NAME_MAX)
+        h->name = value;
 }

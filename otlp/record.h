@@ -16,6 +16,9 @@
 #define RECORD_H_RECEIVED "tenantry.received_ns" /* wall clock at the router, ns since 1970 */
 #define RECORD_H_ITEMS    "tenantry.items"       /* items in the value, counted by the scanner */
 #define RECORD_H_REQUEST  "tenantry.request" /* 128-bit hash of the request body, 32 hex digits */
+#define RECORD_H_NAME                                                                              \
+    "tenantry.record"      /* no other record has it; a repetition of this one in Kafka does */
+#define RECORD_NAME_MAX 64 /* a longer one is ignored */
 
 /* Headers of a dead letter, beside Kafka Connect's __connect.errors.* ones. */
 #define DLQ_H_ORIGIN       "tenantry.origin" /* source:partition:offset:item ("-" = whole record) */
@@ -35,7 +38,7 @@ struct record_headers {
     uint64_t received_ns; /* 0 = absent */
     uint64_t items;
     bool has_items;
-    struct slice request;
+    struct slice request, name;
 };
 
 /* Fills one header into `h`; unknown names and malformed numbers are ignored (foreign writers). */

@@ -4,6 +4,7 @@
  *   sqlite_schema.c    tables, indexes and version, made from table_info
  *   sqlite_encode.c    cells to SQLite values, on the decode thread
  *   sqlite_progress.c  sources, offsets, totals, compare-and-set
+ *   sqlite_recent.c    what was written recently, so that a record that Kafka holds twice is not
  *   sqlite_write.c     the transaction; finds the records that are refused for their data
  *   sqlite_error.c     which error is of which class, and what to do about it
  *
@@ -93,12 +94,17 @@ enum export_result sqlite_each_progress(struct exporter *x,
                                                      const char *topic, int32_t partition,
                                                      const struct progress *p),
                                         void *arg, struct errbuf *err);
-/* The progress of each unit after the batch; the caller frees it. NULL without memory. */
-struct progress *sqlite_progress_after(const struct batch *b);
+/* The progress of each unit after the batch. */
+void sqlite_progress_after(const struct batch *b, struct progress *after);
 /* Inside a transaction: moves every unit to `after`, by compare-and-set on before.next.
  * EXPORT_FENCED marks all units that another writer has moved. */
 enum export_result sqlite_progress_move(struct sqlite *s, struct batch *b,
                                         const struct progress *after, struct errbuf *err);
+
+/* The table of names; SQLite's code. */
+int sqlite_recent_make(struct sqlite *s);
+/* Inside a transaction: notes the batch's records by name and says which are `repeated`. */
+enum export_result sqlite_recent_note(struct sqlite *s, struct batch *b, struct errbuf *err);
 
 enum export_result sqlite_write(struct exporter *x, struct batch *b, struct errbuf *err);
 

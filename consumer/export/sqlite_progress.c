@@ -3,7 +3,6 @@
 #include "consumer/export/sqlite.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 /* In the order of read_progress(). */
 #define PROGRESS_COLUMNS                                                                           \
@@ -163,6 +162,9 @@ static void add_record(struct progress *p, const struct batch_record *r)
     if (r->fate == RECORD_DEAD) {
         p->totals.dlq_records++;
         p->totals.dlq_items += r->items;
+    } else if (r->repeated) {
+        p->totals.records++;
+        p->totals.dropped += r->items + r->dropped;
     } else {
         p->totals.records++;
         p->totals.items += r->items;
@@ -172,11 +174,8 @@ static void add_record(struct progress *p, const struct batch_record *r)
     p->last_checksum = r->checksum;
 }
 
-struct progress *sqlite_progress_after(const struct batch *b)
+void sqlite_progress_after(const struct batch *b, struct progress *after)
 {
-    struct progress *after = calloc(b->n_units + 1, sizeof(*after));
-    if (after == NULL)
-        return NULL;
     for (size_t u = 0; u < b->n_units; u++) {
         after[u] = b->units[u].before;
         after[u].next = b->units[u].next;
@@ -192,7 +191,6 @@ struct progress *sqlite_progress_after(const struct batch *b)
         after[u].first = first;
         after[u].known = true;
     }
-    return after;
 }
 
 static void bind_move(sqlite3_stmt *st, const struct batch_unit *u, const struct progress *after,

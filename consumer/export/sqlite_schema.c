@@ -59,6 +59,8 @@ static int make_tables(struct sqlite *s)
     }
     const char *text = buf_cstr(&sql);
     int rc = sql.failed ? SQLITE_NOMEM : sqlite_run(s, text);
+    if (rc == SQLITE_OK)
+        rc = sqlite_recent_make(s);
     buf_release(&sql);
     return rc;
 }

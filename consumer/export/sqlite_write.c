@@ -2,6 +2,7 @@
  * its data the same transaction is tried once more with a savepoint around each record, to find all
  * records that are to blame, and thrown away. */
 #include "base/fault.h"
+#include "base/log.h"
 #include "consumer/export/sqlite.h"
 
 #include <stdlib.h>
@@ -27,7 +28,10 @@ static int insert_row(struct sqlite *s, const struct batch *b, const struct sqli
 
 static bool is_written(const struct batch *b, const struct sqlite_row *row)
 {
-    return row->record < b->n_records && b->records[row->record].fate != RECORD_DEAD;
+    if (row->record >= b->n_records)
+        return false;
+    const struct batch_record *r = &b->records[row->record];
+    return r->fate != RECORD_DEAD && !r->repeated;
 }
 
 static enum export_result insert_rows(struct sqlite *s, const struct batch *b, struct errbuf *err)
@@ -45,11 +49,15 @@ static void rollback(struct sqlite *s)
         s->stale = true;
 }
 
-static enum export_result begin(struct sqlite *s, struct batch *b, const struct progress *after,
+static enum export_result begin(struct sqlite *s, struct batch *b, struct progress *after,
                                 struct errbuf *err)
 {
     if (sqlite_run(s, "BEGIN IMMEDIATE") != SQLITE_OK)
         return sqlite_failed(s, err, "begin a transaction");
+    enum export_result result = sqlite_recent_note(s, b, err);
+    if (result != EXPORT_OK)
+        return result;
+    sqlite_progress_after(b, after);
     return sqlite_progress_move(s, b, after, err);
 }
 
@@ -89,8 +97,8 @@ static enum export_result try_record(struct sqlite *s, struct batch *b,
 }
 
 /* Marks the records that are refused. Leaves nothing in the database. */
-static enum export_result find_refused(struct sqlite *s, struct batch *b,
-                                       const struct progress *after, struct errbuf *err)
+static enum export_result find_refused(struct sqlite *s, struct batch *b, struct progress *after,
+                                       struct errbuf *err)
 {
     enum export_result result = begin(s, b, after, err);
     const struct sqlite_row *row = sqlite_rows_first(b->encoded);
@@ -105,7 +113,7 @@ static enum export_result find_refused(struct sqlite *s, struct batch *b,
     return EXPORT_TRANSIENT; /* refused once and not again: whoever was to blame has changed */
 }
 
-static enum export_result write_all(struct sqlite *s, struct batch *b, const struct progress *after,
+static enum export_result write_all(struct sqlite *s, struct batch *b, struct progress *after,
                                     struct errbuf *err)
 {
     enum export_result result = begin(s, b, after, err);
@@ -131,6 +139,17 @@ static void forget_verdicts(struct batch *b)
         b->units[i].fenced = false;
 }
 
+static void tell_repeated(const struct sqlite *s, const struct batch *b)
+{
+    for (size_t i = 0; i < b->n_records; i++)
+        if (b->records[i].repeated)
+            log_repeated(LOG_INFO, "Kafka holds a record twice, it is written once", s->tenant,
+                         log_str("tenant", s->tenant),
+                         log_str("topic", b->units[b->records[i].unit].topic),
+                         log_i64("partition", b->units[b->records[i].unit].partition),
+                         log_i64("offset", b->records[i].offset));
+}
+
 enum export_result sqlite_write(struct exporter *x, struct batch *b, struct errbuf *err)
 {
     struct sqlite *s = (struct sqlite *)x;
@@ -138,7 +157,7 @@ enum export_result sqlite_write(struct exporter *x, struct batch *b, struct errb
     if (result != EXPORT_OK)
         return result;
     forget_verdicts(b);
-    struct progress *after = sqlite_progress_after(b);
+    struct progress *after = calloc(b->n_units + 1, sizeof(*after));
     if (after == NULL)
         return sqlite_refuse(s, EXPORT_TRANSIENT, err, "cannot be written: out of memory.");
     result = write_all(s, b, after, err);
@@ -148,6 +167,7 @@ enum export_result sqlite_write(struct exporter *x, struct batch *b, struct errb
         FAULT_POINT("after_commit");
         for (size_t u = 0; u < b->n_units; u++)
             b->units[u].before = after[u];
+        tell_repeated(s, b);
         s->holds_progress |= b->n_units > 0;
     }
     free(after);

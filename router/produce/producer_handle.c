@@ -1,5 +1,6 @@
 #include "router/produce/producer_handle.h"
 
+#include "base/clock.h"
 #include "otlp/record.h"
 #include "tenancy/kafka_login.h"
 #include "tenancy/kafka_producer.h"
@@ -10,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <xxhash.h>
 
 #define POLL_MS 100
@@ -91,13 +93,34 @@ static void hex_text(const uint8_t hash[16], char out[33])
         snprintf(out + 2 * i, 3, "%02x", hash[i]);
 }
 
+/* A record's name: the number of this run of the router, drawn at its start, and a count.
+ * librdkafka may produce a record twice under it
+ * (docs/decisions/0030-a-record-that-kafka-holds-twice.md). */
+static uint64_t run;
+static pthread_once_t run_once = PTHREAD_ONCE_INIT;
+static _Atomic uint64_t records_named;
+
+static void draw_run(void)
+{
+    if (getrandom(&run, sizeof(run), 0) != sizeof(run))
+        run = clock_wall_ns(); /* not before Linux 3.17 */
+}
+
+static uint64_t run_number(void)
+{
+    pthread_once(&run_once, draw_run);
+    return run;
+}
+
 static rd_kafka_resp_err_t produce(rd_kafka_t *rk, rd_kafka_topic_t *rkt, struct producer_record *r)
 {
-    char version[12], received[24], items[24], request[33];
+    char version[12], received[24], items[24], request[33], name[48];
     int n_version = snprintf(version, sizeof(version), "%d", RECORD_VERSION);
     int n_received = snprintf(received, sizeof(received), "%" PRIu64, r->received_ns);
     int n_items = snprintf(items, sizeof(items), "%" PRIu64, r->items);
     hex_text(r->request_hash, request);
+    int n_name = snprintf(name, sizeof(name), "%016" PRIx64 ".%" PRIu64, run_number(),
+                          atomic_fetch_add(&records_named, 1));
     /* clang-format off */
     return rd_kafka_producev(rk,
         RD_KAFKA_V_RKT(rkt),
@@ -110,6 +133,7 @@ static rd_kafka_resp_err_t produce(rd_kafka_t *rk, rd_kafka_topic_t *rkt, struct
         RD_KAFKA_V_HEADER(RECORD_H_RECEIVED, received, n_received),
         RD_KAFKA_V_HEADER(RECORD_H_ITEMS, items, n_items),
         RD_KAFKA_V_HEADER(RECORD_H_REQUEST, request, 32),
+        RD_KAFKA_V_HEADER(RECORD_H_NAME, name, n_name),
         RD_KAFKA_V_OPAQUE(r),
         RD_KAFKA_V_END);
     /* clang-format on */

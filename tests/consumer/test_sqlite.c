@@ -128,6 +128,78 @@ static void test_second_writer_is_fenced(void **state)
     y->ops->close(y);
 }
 
+/* A batch of records of one row each in partition 0, with names; "" = none. */
+static struct progress write_named(struct exporter *x, struct progress before,
+                                   const char *const *names, size_t n, uint64_t received_ns)
+{
+    struct fixture_batch fb;
+    fixture_batch_init(&fb, x);
+    uint32_t u = fixture_unit(&fb, TOPIC, 0, before);
+    for (size_t i = 0; i < n; i++) {
+        struct batch_record *r = fixture_record(&fb, x, u, 1, names[i]);
+        r->name = slice_str(names[i]);
+        r->received_ns = received_ns;
+    }
+    assert_result(&f, x->ops->write(x, &fb.b, &f.err), EXPORT_OK);
+    struct progress after = fb.units[u].before;
+    fixture_batch_release(&fb);
+    return after;
+}
+
+#define MINUTE (60 * UINT64_C(1000000000))
+
+static void test_a_record_that_kafka_holds_twice(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *names[3];
+        uint64_t received_ns;
+        uint64_t rows, repeated; /* in all, after the batch */
+    } batches[] = {
+        {{"a", "b", "a"}, 100 * MINUTE, 2, 1},  /* in one batch */
+        {{"b", "c", "d"}, 100 * MINUTE, 4, 2},  /* in a later one */
+        {{"", "", "e"}, 100 * MINUTE, 7, 2},    /* without names nothing is known */
+        {{"a", "f", "g"}, 101 * MINUTE, 10, 2}, /* a name counts with its time */
+        {{"h", "i", "j"}, 90 * MINUTE, 13, 2},  /* what is older forgets nothing */
+        {{"d", "c", "e"}, 100 * MINUTE, 13, 5},
+        {{"k", "l", "m"}, 117 * MINUTE, 16, 5}, /* forgets all but its own */
+        {{"a", "f", "m"}, 117 * MINUTE, 18, 6},
+    };
+    struct exporter *x = fixture_open(&f, EXPORTER_WRITE);
+    struct progress p = fixture_load(&f, x, TOPIC, 0);
+    for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
+        p = write_named(x, p, batches[i].names, 3, batches[i].received_ns);
+        x->ops->close(x); /* it is the database that remembers */
+        x = fixture_open(&f, EXPORTER_WRITE);
+        assert_int_equal(fixture_sql(&f, "SELECT count(*) FROM otel_logs"), batches[i].rows);
+        assert_int_equal(p.totals.items, batches[i].rows);
+        assert_int_equal(p.totals.dropped, batches[i].repeated);
+        assert_int_equal(p.totals.records, 3 * (i + 1));
+    }
+    assert_int_equal(fixture_sql(&f, "SELECT count(*) FROM tenantry_recent"), 5);
+    x->ops->close(x);
+}
+
+/* One that went to the DLQ, or was refused, is not written: its name is not taken. */
+static void test_a_dead_record_takes_no_name(void **state)
+{
+    (void)state;
+    struct exporter *x = fixture_open(&f, EXPORTER_WRITE);
+    struct fixture_batch fb;
+    fixture_batch_init(&fb, x);
+    uint32_t u = fixture_unit(&fb, TOPIC, 0, fixture_load(&f, x, TOPIC, 0));
+    for (int i = 0; i < 2; i++) {
+        struct batch_record *r = fixture_record(&fb, x, u, 1, "again");
+        r->name = slice_str("a");
+        r->received_ns = 100 * MINUTE;
+        r->fate = i == 0 ? RECORD_DEAD : RECORD_GOOD;
+    }
+    assert_result(&f, x->ops->write(x, &fb.b, &f.err), EXPORT_OK);
+    assert_int_equal(fixture_sql(&f, "SELECT count(*) FROM otel_logs"), 1);
+    fixture_batch_release(&fb);
+    x->ops->close(x);
+}
+
 /* What the check is worth: without it the same two writers write the same offsets. */
 static void test_without_compare_and_set_rows_double(void **state)
 {
@@ -348,6 +420,8 @@ int main(void)
         ROW(test_generations),
         ROW(test_write_moves_everything),
         ROW(test_rows_past_the_records_are_left_out),
+        ROW(test_a_record_that_kafka_holds_twice),
+        ROW(test_a_dead_record_takes_no_name),
         ROW(test_second_writer_is_fenced),
         ROW(test_without_compare_and_set_rows_double),
         ROW(test_one_fenced_unit_stops_the_batch),

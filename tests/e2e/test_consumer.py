@@ -53,6 +53,29 @@ def test_killed_50_times(site, unique):
     kill_loop(site.tenant(unique), kills=50, records=300)
 
 
+def test_a_record_that_kafka_holds_twice(site, unique):
+    """A leader that moves can leave a record in its partition twice (decision 0030): its rows stand once, also
+    when the worker is killed between the copies. The same bytes under another name are another record."""
+    tenant = site.tenant(unique, partitions=1)
+    value, names = tenant.value(5)
+    mine, other = (tenant.headers(5, record=f"00ff.{n}") for n in (1, 2))
+    tenant.sent.update(names)
+    worker = tenant.start()
+    for _ in range(2):
+        site.client.produce_all(tenant.topic(), [value, value], None, mine)
+    tenant.wait_exact()
+    worker.kill9()
+    worker = tenant.start()
+    site.client.produce(tenant.topic(), value, None, mine)
+    site.client.produce(tenant.topic(), value, None, other)
+    until(lambda: tenant.progress()["records"] == 6, 60, lambda: f"six records: {tenant.status()}")
+    assert tenant.stored() == {name: 2 for name in names}
+    assert tenant.books() == []
+    told = run_tenantry("--config", site.conf, "ledger", unique, "--recount", "--json", check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert worker.wait_log("Kafka holds a record twice, it is written once")
+
+
 @pytest.mark.parametrize(
     "point,at",
     [

@@ -2,6 +2,7 @@
 nowhere else. The expected rows are decoded from the captured bytes by oracle.py, not by our code."""
 
 import gzip
+import re
 import socket
 import ssl
 import threading
@@ -165,6 +166,7 @@ def test_records_carry_tenant_key_and_count(system, kafka):
     assert headers.pop("tenantry.items") == b"5"
     assert abs(int(headers.pop("tenantry.received_ns")) - record.timestamp * 1_000_000) < 60e9
     assert len(headers.pop("tenantry.request")) == 32
+    assert re.fullmatch(rb"[0-9a-f]{16}\.\d+", headers.pop("tenantry.record"))
     assert headers == {}
     secret = key.split("_")[2]
     assert not any(secret.encode() in v for _, v in record.headers)  # R286
