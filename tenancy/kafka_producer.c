@@ -58,6 +58,7 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_conf *k, const char *bro
         {"message.max.bytes", "1000000000", true}, /* whoever sends watches the size */
         {"compression.codec", kafka_compression_name(k->compression), true},
         {"reconnect.backoff.max.ms", "1000", false},
+        {"topic.metadata.refresh.interval.ms", "5000", false}, /* partitions that are added */
         {"socket.keepalive.enable", "true", false},
     };
     rd_kafka_conf_t *c = kafka_client_conf_as(k, brokers, KAFKA_PRODUCER, login, client_id, err);

@@ -28,6 +28,7 @@ static void test_settings_follow_the_config(void **state)
         {"acks", "-1"},
         {"message.send.max.retries", "0"},
         {"enable.idempotence", "false"},
+        {"topic.metadata.refresh.interval.ms", "5000"}, /* more partitions are used soon */
     };
     (void)state;
     struct errbuf err = ERRBUF_INIT;
