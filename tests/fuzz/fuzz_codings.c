@@ -11,6 +11,21 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Every coding that we say we take is one. */
+static void check_list(bool grpc)
+{
+    struct arena a = ARENA_INIT;
+    struct slice list = coding_list(&a, grpc);
+    while (list.len > 0) {
+        const uint8_t *comma = memchr(list.at, ',', list.len);
+        size_t n = comma ? (size_t)(comma - list.at) : list.len;
+        if (coding_named(slice_trim(slice_of(list.at, n)), grpc) == CODING_UNSUPPORTED)
+            abort();
+        list = slice_of(list.at + n + (comma != NULL), list.len - n - (comma != NULL));
+    }
+    arena_release(&a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {
@@ -21,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     bool grpc = data[0] & 0x80;
+    check_list(grpc);
     const char *name = names[(data[0] & 0x7f) % (sizeof(names) / sizeof(names[0]))];
     enum coding c = coding_named(slice_str(name), grpc);
     if (c == CODING_UNSUPPORTED)

@@ -42,6 +42,18 @@ static void check_text(struct slice bytes)
     arena_release(&a);
 }
 
+/* What we send reads as a message of that length. */
+static void check_prefix(size_t len)
+{
+    uint8_t prefix[5];
+    struct grpc_frame f = {0};
+    struct slice in = {prefix, sizeof(prefix)}, piece;
+    grpc_prefix(prefix, len);
+    enum outcome o = grpc_frame_next(&f, &in, MAX_MESSAGE, &piece);
+    assert(o == (len <= MAX_MESSAGE ? OUTCOME_ACCEPTED : OUTCOME_TOO_LARGE));
+    assert((grpc_frame_end(&f) == OUTCOME_ACCEPTED) == (len == 0));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -54,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(slice_eq(buf_slice(&whole), buf_slice(&pieces)));
     assert(o != OUTCOME_ACCEPTED || whole.len == bytes.len - 5);
     check_text(bytes);
+    check_prefix(whole.len);
     buf_release(&whole);
     buf_release(&pieces);
     return 0;

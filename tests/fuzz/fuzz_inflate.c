@@ -1,5 +1,5 @@
-/* Any bytes as a gzip body: never more than the ceiling, and what the fast way accepts is what zlib
- * makes of it.
+/* Any bytes as a gzip, zlib or bare deflate body: never more than the ceiling; what the fast way
+ * accepts of gzip is what zlib makes of it, and a gzip body is neither of the others.
  *
  * Files: router/coding/inflate.c */
 #include "router/coding/decompress.h"
@@ -28,6 +28,20 @@ static long reference(const uint8_t *data, size_t size, uint8_t *out, bool *ret_
     return n;
 }
 
+static void check_others(struct slice in, bool is_gzip)
+{
+    struct decompressor d = {0};
+    struct buf zlib = BUF_INIT_CEILING(CEILING), deflate = BUF_INIT_CEILING(CEILING);
+    enum decompress_status a = decompress_zlib(&d, in, &zlib);
+    enum decompress_status b = decompress_deflate(&d, in, &deflate);
+    if (zlib.len > CEILING || deflate.len > CEILING || (is_gzip && a == DECOMPRESS_OK) ||
+        (a == DECOMPRESS_OK && (b != DECOMPRESS_OK || zlib.len != deflate.len)))
+        abort();
+    buf_release(&zlib);
+    buf_release(&deflate);
+    decompressor_release(&d);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct decompressor d;
@@ -43,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (n < 0 && status == DECOMPRESS_OK && out.len == 0)
         abort(); /* an empty result needs a complete first member */
+    check_others(slice_of(data, size), status == DECOMPRESS_OK && size > 0);
     buf_release(&out);
     return 0;
 }

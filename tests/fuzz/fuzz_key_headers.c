@@ -36,12 +36,27 @@ static void look(struct slice value)
     arena_release(&a);
 }
 
+/* A key that was made is one, and another text is not taken for it. */
+static void check_made(struct slice value)
+{
+    static struct key k;
+    static char text[KEY_TEXT_LENGTH + 1];
+    struct key_parts parts;
+    struct errbuf err = ERRBUF_INIT;
+    if (text[0] == 0 && key_generate(&k, text, &err) < 0)
+        abort();
+    if (key_parse(slice_str(text), &parts) != KEY_FORM_OK || !key_id_valid(parts.id) ||
+        !key_secret_matches(&k, parts.secret) || key_secret_matches(&k, value))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice value = slice_of(data, size);
     struct key_parts parts;
     uint64_t ns;
     look(value);
+    check_made(value);
     if (key_parse(value, &parts) == KEY_FORM_OK && size != KEY_TEXT_LENGTH)
         abort();
     if (grpc_timeout(value, &ns) && (size < 2 || size > 9))

@@ -2,11 +2,26 @@
  * reads as the same keys.
  *
  * Files: tenancy/keys/keyfile.c tenancy/keys/key_limits.c */
+#include "tenancy/keys/key_limits.h"
 #include "tenancy/keys/keyfile.h"
 
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Limits are told to people, and refused with a sentence when they could never let anything in. */
+static void check_limits(const struct key *k)
+{
+    struct conf conf = {.record.max_bytes = 1000, .router.max_body = 1000};
+    struct errbuf err = ERRBUF_INIT;
+    struct buf text = BUF_INIT;
+    key_limits_print(k->limits, true, &text);
+    if (k->limits == NULL && text.len > 0)
+        abort();
+    if (key_limits_check(k->limits, &conf, &err) < 0 && err.text[0] == 0)
+        abort();
+    buf_release(&text);
+}
 
 static bool same(const struct key *a, const struct key *b)
 {
@@ -27,9 +42,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         keyfile_print(keys, n, &text);
         if (keyfile_parse(buf_slice(&text), "fuzz", &a, &again, &n_again, &err) < 0 || n != n_again)
             abort();
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++) {
+            check_limits(&keys[i]);
             if (!same(&keys[i], &again[i]))
                 abort();
+        }
     } else if (err.text[0] == 0) {
         abort();
     }
