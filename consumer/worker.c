@@ -183,6 +183,7 @@ static void tell_status(struct worker *w, bool now)
         .memory = worker_batch_memory(w->open) + w->writing_memory,
         .session = &w->session,
         .writer = &view,
+        .flow = &w->flow,
     };
     if (worker_status_write(w->conf->state, &r, &err) < 0)
         log_repeated(LOG_WARN, "the status file cannot be written", w->tenant->id,

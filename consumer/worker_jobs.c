@@ -133,6 +133,7 @@ static void stopped_by_breaker(struct worker *w, const struct batch *b)
 static void written(struct worker *w, struct writer_job *job)
 {
     struct batch *b = job->batch;
+    flow_written(&w->flow, b, clock_wall_ns());
     const struct unit *moved[64];
     size_t n = 0;
     for (size_t i = 0; i < b->n_units; i++) {

@@ -20,6 +20,7 @@ struct worker {
     struct exporter *exporter;
     struct dlq *dlq;
     struct writer *writer;
+    struct flow flow;
     struct session session;
     struct batch *open, *spare; /* spare: NULL while it is being written */
     bool open_closed;           /* nothing more goes into the open batch */

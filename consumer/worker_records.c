@@ -66,6 +66,7 @@ static void park(struct worker *w, struct unit *u, const rd_kafka_message_t *m)
 static void taken(struct worker *w, struct unit *u)
 {
     struct batch_record *r = &w->open->records[w->open->n_records - 1];
+    flow_read(&w->flow, u->signal, r->message->len);
     r->dlq_confirmed = unit_told(u, r->offset);
     w->open->units[r->unit].lost += u->lost;
     u->lost = 0;

@@ -18,13 +18,14 @@ const char *const worker_state_name[WORKER_STATE_COUNT] = {
 struct unit_lag {
     int64_t records; /* -1 = not known */
     double seconds;  /* age of the oldest record that is not in the database; -1 = not known */
+    double bytes;    /* records × the mean size of those that were read; -1 = not known */
 };
 
-static struct unit_lag lag_of(const struct session *s, const struct unit *u, uint64_t now_ms)
+static struct unit_lag lag_of(const struct worker_report *r, const struct unit *u, uint64_t now_ms)
 {
-    struct unit_lag lag = {-1, -1};
+    struct unit_lag lag = {-1, -1, -1};
     int64_t low, high;
-    if (rd_kafka_get_watermark_offsets(s->rk, u->topic, u->partition, &low, &high))
+    if (rd_kafka_get_watermark_offsets(r->session->rk, u->topic, u->partition, &low, &high))
         return lag;
     high = u->end > high ? u->end : high;
     if (high < 0)
@@ -33,6 +34,9 @@ static struct unit_lag lag_of(const struct session *s, const struct unit *u, uin
     if (u->state == UNIT_LOADING || next < 0)
         return lag;
     lag.records = high > next ? high - next : 0;
+    double mean = flow_mean_bytes(r->flow, u->signal);
+    if (lag.records == 0 || mean > 0)
+        lag.bytes = (double)lag.records * mean;
     int64_t since = u->writing_since ? u->writing_since : u->open_since;
     since = since ? since : u->parked_since;
     if (lag.records == 0)
@@ -59,6 +63,8 @@ static void unit_json(struct buf *out, const struct unit *u, struct unit_lag lag
         buf_printf(out, ",\"lag_records\":%" PRId64, lag.records);
     if (lag.seconds >= 0)
         buf_printf(out, ",\"lag_seconds\":%.3f", lag.seconds);
+    if (lag.bytes >= 0)
+        buf_printf(out, ",\"lag_bytes\":%.0f", lag.bytes);
     buf_append_str(out, "}");
 }
 
@@ -80,7 +86,7 @@ static void report_json(struct buf *out, const struct worker_report *r, uint64_t
         const struct unit *u = &r->session->units[i];
         if (i > 0)
             buf_append_str(out, ",");
-        unit_json(out, u, lag_of(r->session, u, now_ms));
+        unit_json(out, u, lag_of(r, u, now_ms));
     }
     buf_append_str(out, "]}\n");
 }
@@ -94,6 +100,7 @@ static void report_json(struct buf *out, const struct worker_report *r, uint64_t
     ROW("tenantry_consumer_parked", u->stopped || u->state == UNIT_PARKED)                         \
     ROW("tenantry_consumer_next_offset", (double)u->progress.next)                                 \
     ROW("tenantry_consumer_lag_records", (double)lag.records)                                      \
+    ROW("tenantry_consumer_lag_bytes", lag.bytes)                                                  \
     ROW("tenantry_consumer_lag_seconds", lag.seconds)
 
 static void unit_metric(struct buf *out, const char *metric, const struct worker_report *r,
@@ -130,8 +137,9 @@ static void report_metrics(struct buf *out, const struct worker_report *r, uint6
                    r->instance, rows[i].value);
     for (size_t i = 0; i < r->session->n_units; i++) {
         const struct unit *u = &r->session->units[i];
-        unit_metrics(out, r, u, lag_of(r->session, u, now_ms));
+        unit_metrics(out, r, u, lag_of(r, u, now_ms));
     }
+    flow_metrics(r->flow, r->tenant, r->instance, out);
 }
 
 int worker_status_write(const char *state_folder, const struct worker_report *r, struct errbuf *err)

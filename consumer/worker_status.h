@@ -4,6 +4,7 @@
 #ifndef CONSUMER_WORKER_STATUS_H
 #define CONSUMER_WORKER_STATUS_H
 
+#include "consumer/flow.h"
 #include "consumer/session.h"
 #include "consumer/writer.h"
 
@@ -32,6 +33,7 @@ struct worker_report {
     uint64_t batches, memory; /* written since start; bytes held by batches now */
     const struct session *session;
     const struct writer_view *writer;
+    const struct flow *flow;
 };
 
 /* 0, or a negative errno with a sentence. */

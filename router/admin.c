@@ -1,10 +1,8 @@
 #include "router/admin.h"
 
 #include "base/admin_http.h"
-#include "base/clock.h"
-#include "base/file.h"
+#include "base/exposition.h"
 #include "base/json.h"
-#include "router/exposition.h"
 #include "router/http/pages.h"
 #include "router/metrics.h"
 #include "router/router.h"
@@ -12,10 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-
-#define WORKER_PAGE_CEILING (16 << 20)
-#define WORKER_STALE_S      60 /* a page this old is of a worker that is gone */
 
 struct router_admin {
     struct router *r;
@@ -24,42 +18,19 @@ struct router_admin {
 
 /* --- /metrics -------------------------------------------------------------------------------- */
 
-static bool is_stale(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) < 0 ||
-           (uint64_t)st.st_mtime + WORKER_STALE_S < clock_wall_ns() / NS_PER_S;
-}
-
-/* A file that is being replaced or cannot be read is left out: the page of the router matters. */
-static void add_worker_pages(struct exposition *e, const char *state)
-{
-    char folder[4096], path[4352], **names;
-    struct errbuf err;
-    snprintf(folder, sizeof(folder), "%s/run", state);
-    int n = file_list(folder, ".prom", &names, &err);
-    for (int i = 0; i < n; i++) {
-        struct buf page = BUF_INIT_CEILING(WORKER_PAGE_CEILING);
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        if (!is_stale(path) && file_read(path, &page, &err) == 0)
-            exposition_add_worker(e, buf_slice(&page));
-        buf_release(&page);
-    }
-    if (n >= 0)
-        file_list_free(names, n);
-}
-
 static void show_metrics(void *arg, struct slice query, struct admin_answer *answer)
 {
     (void)query;
     struct router *r = ((struct router_admin *)arg)->r;
     struct snapshot *s = tenancy_acquire(r->tenancy);
+    char folder[4096];
     struct exposition e = EXPOSITION_INIT;
     struct buf own = BUF_INIT;
     router_metrics_sample(r, s);
     metrics_write(&own);
     exposition_add_own(&e, buf_slice(&own));
-    add_worker_pages(&e, s->conf->state);
+    snprintf(folder, sizeof(folder), "%s/run", s->conf->state);
+    exposition_add_folder(&e, folder);
     exposition_write(&e, &answer->body);
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";
     if (e.failed || own.failed)

@@ -315,6 +315,12 @@ static const struct option supervisor_rows[] = {
                     "How long a worker may finish its work after SIGTERM before it is killed."),
     OPTION_DURATION(struct supervisor_conf, scan_interval, "scan_interval", "500ms", "50ms", "1m",
                     OPT_RELOAD, "Time between two looks for changed config, tenants and keys."),
+    OPTION_DURATION(struct supervisor_conf, lag_interval, "lag_interval", "15s", "100ms", "30s", 0,
+                    "Time between two looks at how far all tenants are behind, and at the cluster, "
+                    "for the metrics."),
+    OPTION_DURATION(struct supervisor_conf, ledger_interval, "ledger_interval", "1h", "1s", "7d", 0,
+                    "Time between two checks of a tenant's books, for the metrics; `tenantry "
+                    "ledger` checks at once."),
     OPTION_STRING(struct supervisor_conf, admin, "admin", "", 0,
                   "Address of the admin listener of `tenantry supervise`. \"\" = off; in "
                   "`tenantry up` the router's shows everything."),

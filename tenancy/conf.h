@@ -136,9 +136,11 @@ struct consumer_conf {
 };
 
 struct supervisor_conf {
-    uint64_t backoff_max;   /* ns between restarts of a failing worker */
-    uint64_t stop_timeout;  /* ns a worker gets to finish after SIGTERM before SIGKILL */
-    uint64_t scan_interval; /* ns between looks at tenants.d */
+    uint64_t backoff_max;     /* ns between restarts of a failing worker */
+    uint64_t stop_timeout;    /* ns a worker gets to finish after SIGTERM before SIGKILL */
+    uint64_t scan_interval;   /* ns between looks at tenants.d */
+    uint64_t lag_interval;    /* ns between looks at how far all tenants are behind */
+    uint64_t ledger_interval; /* ns between checks of a tenant's books */
     const char
         *admin; /* admin listener of `supervise`; "" = off (in `up` the router's shows all) */
 };

@@ -11,6 +11,7 @@
 struct making {
     const struct conf *conf;
     const struct tenant *t;
+    bool quick;
     struct ledger *l;
     struct kafka_log *log;
     struct exporter *x;
@@ -225,7 +226,25 @@ static int read_log(struct making *m, struct ledger_unit *u)
         rc = count_since_baseline(m, u);
     if (rc == 0 && comparable && m->l->recounted)
         rc = count_rows(m, u);
-    return rc == 0 ? count_waiting(m, u) : rc;
+    return rc == 0 && !m->quick ? count_waiting(m, u) : rc;
+}
+
+/* ---- dead letters ---- */
+
+static int read_letters(struct making *m)
+{
+    int64_t low, high, waiting = 0;
+    int rc = 0, partitions = m->quick ? kafka_log_partitions(m->log, m->t->dlq_topic, m->err) : 0;
+    for (int32_t p = 0; p < partitions && rc == 0; p++) {
+        rc = kafka_log_range(m->log, m->t->dlq_topic, p, &low, &high, m->err);
+        waiting += rc == 0 ? high - low : 0;
+    }
+    if (rc == 0 && waiting > LEDGER_QUICK_LETTERS)
+        rc = errbuf_set(m->err, E2BIG,
+                        "the DLQ holds %lld letters, too many to read now and then: `tenantry "
+                        "ledger %s` does",
+                        (long long)waiting, m->t->id);
+    return rc < 0 ? rc : letters_read(m->log, m->t, &m->letters, m->err);
 }
 
 /* ---- putting it together ---- */
@@ -240,7 +259,7 @@ static int make(struct making *m, const char *brokers)
     if (rc == 0)
         rc = read_database(m);
     if (rc == 0)
-        rc = letters_read(m->log, m->t, &m->letters, m->err);
+        rc = read_letters(m);
     for (struct ledger_unit *u = m->l->units; rc == 0 && u != NULL; u = u->next) {
         if (u->current)
             rc = read_log(m, u);
@@ -250,18 +269,30 @@ static int make(struct making *m, const char *brokers)
     return rc == 0 && m->l->no_memory ? no_memory(m) : rc;
 }
 
+static int make_and_close(struct making *m, const char *brokers)
+{
+    int rc = make(m, brokers);
+    if (m->x != NULL)
+        m->x->ops->close(m->x);
+    kafka_log_close(m->log);
+    book_release(&m->book);
+    letters_release(&m->letters);
+    return rc;
+}
+
 int ledger_make(const struct conf *conf, const char *brokers, const struct tenant *t, bool recount,
                 struct ledger *ret, struct errbuf *err)
 {
     struct making m = {.conf = conf, .t = t, .l = ret, .err = err};
     ret->recounted = recount;
-    int rc = make(&m, brokers);
-    if (m.x != NULL)
-        m.x->ops->close(m.x);
-    kafka_log_close(m.log);
-    book_release(&m.book);
-    letters_release(&m.letters);
-    return rc;
+    return make_and_close(&m, brokers);
+}
+
+int ledger_make_quick(const struct conf *conf, const char *brokers, const struct tenant *t,
+                      struct ledger *ret, struct errbuf *err)
+{
+    struct making m = {.conf = conf, .t = t, .quick = true, .l = ret, .err = err};
+    return make_and_close(&m, brokers);
 }
 
 struct ledger_sums ledger_sum(const struct ledger *l, enum signal signal)

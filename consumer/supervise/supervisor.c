@@ -2,12 +2,14 @@
 
 #include "base/admin_http.h"
 #include "base/clock.h"
+#include "base/exposition.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "consumer/supervise/own_kafka.h"
 #include "consumer/supervise/service.h"
 #include "consumer/supervise/topic_maker.h"
+#include "consumer/supervise/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +45,8 @@ struct supervisor {
     const char *router_argv[8];
     struct worker_service *workers;
     struct admin_http *admin;
+    struct watch_all *watch;
+    bool refused; /* what the last reload read was not taken */
     uint64_t scan_due_ns, status_due_ns;
     int lock_fd;
 };
@@ -132,6 +136,16 @@ static void use_snapshot(struct supervisor *s)
     workers_match_tenants(s);
 }
 
+static bool something_refused(struct tenancy *t)
+{
+    size_t n;
+    const struct tenancy_notice *notices = tenancy_notices(t, &n);
+    bool refused = false;
+    for (size_t i = 0; i < n; i++)
+        refused = refused || notices[i].refused;
+    return refused;
+}
+
 static void look_for_changes(struct supervisor *s, bool asked)
 {
     uint64_t now = clock_mono_ns();
@@ -147,6 +161,7 @@ static void look_for_changes(struct supervisor *s, bool asked)
         tenancy_notices(s->tenancy, &told);
         tenancy_log_notices(s->tenancy);
     }
+    s->refused = rc < 0 || something_refused(s->tenancy);
     if (rc < 0 && told == 0)
         log_event(LOG_ERROR, "the changed configuration is refused, the running one stays",
                   log_str("reason", err.text));
@@ -163,6 +178,31 @@ static void service_json(struct buf *out, const struct service *v, bool first)
                service_state_name[v->state], (int)v->pid, v->restarts);
     json_string(out, slice_str(v->last_end));
     buf_append_str(out, "}");
+}
+
+static void service_metrics(struct buf *out, const struct service *v)
+{
+    buf_printf(out, "tenantry_process_restarts_total{process=\"%s\"} %" PRIu64 "\n", v->name,
+               v->restarts);
+    buf_printf(out, "tenantry_process_running{process=\"%s\"} %d\n", v->name,
+               v->state == SERVICE_RUNNING);
+}
+
+static void write_metrics(struct supervisor *s)
+{
+    struct buf out = BUF_INIT;
+    char path[4096];
+    struct errbuf err = ERRBUF_INIT;
+    if (s->own_broker)
+        service_metrics(&out, &s->kafka);
+    if (s->with_router)
+        service_metrics(&out, &s->router);
+    for (struct worker_service *w = s->workers; w != NULL; w = w->next)
+        service_metrics(&out, &w->service);
+    buf_printf(&out, "tenantry_supervisor_config_refused{of=\"supervisor\"} %d\n", s->refused);
+    snprintf(path, sizeof(path), "%s/run/supervisor.prom", s->snapshot->conf->state);
+    file_replace(path, buf_slice(&out), 0644, &err); /* the JSON beside it tells why not */
+    buf_release(&out);
 }
 
 static void tell_status(struct supervisor *s)
@@ -191,22 +231,20 @@ static void tell_status(struct supervisor *s)
         log_repeated(LOG_WARN, "the status file cannot be written", "supervisor",
                      log_str("reason", err.text));
     buf_release(&out);
+    write_metrics(s);
 }
 
-/* The files that workers write, as one page. Runs on the admin thread. */
+/* The pages of workers and supervisor, as one. Runs on the admin thread. */
 static void answer_metrics(void *arg, struct slice query, struct admin_answer *answer)
 {
     (void)query;
-    const char *folder = arg;
-    char **names, path[4096];
-    struct errbuf err;
-    int n = file_list(folder, ".prom", &names, &err);
-    for (int i = 0; i < n; i++) {
-        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        file_read(path, &answer->body, NULL); /* one that has just gone is left out */
-    }
-    if (n >= 0)
-        file_list_free(names, n);
+    struct exposition e = EXPOSITION_INIT;
+    exposition_add_folder(&e, arg);
+    exposition_write(&e, &answer->body);
+    answer->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    if (e.failed)
+        answer->status = 503;
+    exposition_release(&e);
 }
 
 static void answer_health(void *arg, struct slice query, struct admin_answer *answer)
@@ -307,7 +345,8 @@ static int start(struct supervisor *s, struct errbuf *err)
     if (s->topics == NULL)
         return -EINVAL;
     use_snapshot(s);
-    return 0;
+    s->watch = watch_all_start(s->brokers, s->tenancy, err);
+    return s->watch ? 0 : -EAGAIN;
 }
 
 static void step_all(struct supervisor *s)
@@ -346,6 +385,7 @@ static void run(struct supervisor *s, const sigset_t *signals)
         int got = sigtimedwait(signals, NULL, &turn);
         if ((got == SIGTERM || got == SIGINT) && !stopping) {
             log_event(LOG_INFO, "stopping: router, workers, then Kafka");
+            watch_all_end(s->watch);
             stopping = true;
         }
         if (!stopping)
@@ -363,7 +403,10 @@ static void release(struct supervisor *s)
     if (s->snapshot != NULL && s->lock_fd >= 0) {
         snprintf(path, sizeof(path), "%s/run/supervisor.json", s->snapshot->conf->state);
         unlink(path);
+        snprintf(path, sizeof(path), "%s/run/supervisor.prom", s->snapshot->conf->state);
+        unlink(path);
     }
+    watch_all_stop(s->watch);
     admin_http_free(s->admin);
     topic_maker_free(s->topics);
     while (s->workers != NULL) {

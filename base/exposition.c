@@ -1,6 +1,14 @@
-#include "router/exposition.h"
+#include "base/exposition.h"
 
+#include "base/clock.h"
+#include "base/file.h"
+
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+#define PAGE_CEILING (256 << 20) /* thousands of tenants on one page */
+#define STALE_S      60          /* a page this old is of a process that is gone */
 
 struct exposition_family {
     struct buf name;
@@ -107,6 +115,28 @@ void exposition_add_own(struct exposition *e, struct slice page)
 void exposition_add_worker(struct exposition *e, struct slice page)
 {
     add_page(e, page, true);
+}
+
+static bool is_stale(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) < 0 || (uint64_t)st.st_mtime + STALE_S < clock_wall_ns() / NS_PER_S;
+}
+
+void exposition_add_folder(struct exposition *e, const char *folder)
+{
+    char path[4352], **names;
+    struct errbuf err;
+    int n = file_list(folder, ".prom", &names, &err);
+    for (int i = 0; i < n; i++) {
+        struct buf page = BUF_INIT_CEILING(PAGE_CEILING);
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        if (!is_stale(path) && file_read(path, &page, &err) == 0)
+            exposition_add_worker(e, buf_slice(&page));
+        buf_release(&page);
+    }
+    if (n >= 0)
+        file_list_free(names, n);
 }
 
 void exposition_write(const struct exposition *e, struct buf *out)

@@ -1,0 +1,131 @@
+/* How far a partition is behind, by what was told of it; and the page. */
+#include "consumer/inspect/fleet.h"
+
+#include "../base/unit.h"
+
+#include <stdlib.h>
+
+#define NOW 100000 /* ms */
+
+struct row {
+    int line;
+    int64_t low, high, committed, first_offset, first_ms;
+    uint64_t seen_records, seen_bytes;
+    struct fleet_lag lag;
+};
+
+static const struct row rows[] = {
+    /* all is committed */
+    {__LINE__, 0, 9, 9, -1, -1, 0, 0, {0, 0, 0}},
+    {__LINE__, 0, 0, -1, -1, -1, 0, 0, {0, 0, 0}},
+    /* three wait, the first for 40 s, of 50 bytes each */
+    {__LINE__, 0, 9, 6, 6, 60000, 4, 200, {3, 150, 40}},
+    /* a first record of the future waits since now */
+    {__LINE__, 0, 9, 6, 6, NOW + 5000, 1, 10, {3, 30, 0}},
+    /* its time is not known yet, or that of another record */
+    {__LINE__, 0, 9, 6, -1, -1, 0, 0, {3, -1, -1}},
+    {__LINE__, 0, 9, 6, 5, 60000, 1, 10, {3, 30, -1}},
+    /* marks of transactions alone */
+    {__LINE__, 0, 9, 6, 6, -1, 0, 0, {0, 0, 0}},
+    /* nothing was ever committed, or it expired, or it is of another log: from the start */
+    {__LINE__, 2, 9, -1, 2, 99000, 1, 10, {7, 70, 1}},
+    {__LINE__, 5, 9, 3, 5, 99000, 1, 10, {4, 40, 1}},
+    {__LINE__, 5, 9, 12, 5, 99000, 1, 10, {4, 40, 1}},
+};
+
+static struct fleet_unit unit_of(const struct row *r)
+{
+    return (struct fleet_unit){.tenant = "a",
+                               .topic = "otlp.a.logs",
+                               .signal = SIGNAL_LOGS,
+                               .measured = true,
+                               .low = r->low,
+                               .high = r->high,
+                               .committed = r->committed,
+                               .first_offset = r->first_offset,
+                               .first_ms = r->first_ms,
+                               .seen_records = r->seen_records,
+                               .seen_bytes = r->seen_bytes};
+}
+
+static void test_lag(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        const struct row *r = &rows[i];
+        struct fleet_unit u = unit_of(r);
+        struct fleet_lag lag = fleet_lag(&u, NOW);
+        check_row(r->line,
+                  lag.records == r->lag.records && lag.bytes == r->lag.bytes &&
+                      lag.seconds == r->lag.seconds,
+                  "%llu records, %g bytes, %g s", (unsigned long long)lag.records, lag.bytes,
+                  lag.seconds);
+    }
+}
+
+static void test_page(void **state)
+{
+    (void)state;
+    static const struct row behind = {__LINE__, 0, 9, 6, 6, 60000, 1, 50, {0}};
+    struct tenant_conf conf = {.topics = {.retention = 80000000000u}};
+    struct tenant tenant = {.id = "a", .conf = &conf};
+    struct snapshot s = {.tenants = &tenant, .n_tenants = 1};
+    struct fleet_unit units[] = {unit_of(&behind), unit_of(&behind), unit_of(&behind)};
+    units[1].partition = 1;
+    units[1].first_ms = 90000;
+    units[2].partition = 2;
+    units[2].measured = false; /* it has no leader since the start */
+    struct fleet f = {.units = units, .n = COUNT(units), .reachable = true};
+    f.cluster = (struct cluster_view){.id = "x", .n_brokers = 3, .ours = {.leaderless = 1}};
+    struct buf out = BUF_INIT;
+    fleet_page(&f, &s, NOW, &out);
+    static const char *const lines[] = {
+        "tenantry_lag_records{tenant=\"a\",signal=\"logs\",partition=\"0\"} 3\n",
+        "tenantry_lag_bytes{tenant=\"a\",signal=\"logs\",partition=\"0\"} 150\n",
+        "tenantry_lag_seconds{tenant=\"a\",signal=\"logs\",partition=\"0\"} 40\n",
+        "tenantry_lag_seconds{tenant=\"a\",signal=\"logs\",partition=\"1\"} 10\n",
+        "tenantry_lag_retention_ratio{tenant=\"a\",signal=\"logs\"} 0.5\n",
+        "tenantry_produced_records_total{tenant=\"a\",signal=\"logs\"} 18\n",
+        "tenantry_consumed_records_total{tenant=\"a\",signal=\"logs\"} 12\n",
+        "tenantry_cluster_brokers{cluster=\"x\"} 3\n",
+        "tenantry_cluster_leaderless_partitions{cluster=\"x\"} 1\n",
+        "# TYPE tenantry_lag_seconds gauge\n",
+    };
+    for (size_t i = 0; i < COUNT(lines); i++)
+        if (strstr(buf_cstr(&out), lines[i]) == NULL)
+            fail_msg("%s is not in %s", lines[i], buf_cstr(&out));
+    assert_null(strstr(buf_cstr(&out), "partition=\"2\""));
+    buf_release(&out);
+}
+
+/* Thousands of tenants: one line for a tenant's signal, not one for each partition. */
+static void test_large_page(void **state)
+{
+    (void)state;
+    static const struct row behind = {__LINE__, 0, 9, 6, 6, 60000, 1, 50, {0}};
+    struct snapshot s = {0};
+    struct fleet f = {.n = FLEET_MOST_UNITS + 1};
+    f.units = calloc(f.n, sizeof(*f.units));
+    for (size_t i = 0; i < f.n; i++) {
+        f.units[i] = unit_of(&behind);
+        f.units[i].partition = (int32_t)i;
+    }
+    struct buf out = BUF_INIT;
+    fleet_page(&f, &s, NOW, &out);
+    assert_non_null(strstr(buf_cstr(&out), "tenantry_lag_records{tenant=\"a\",signal=\"logs\","
+                                           "partition=\"all\"} 60003\n"));
+    assert_null(strstr(buf_cstr(&out), "partition=\"0\""));
+    assert_true(out.len < 5000);
+    buf_release(&out);
+    free(f.units);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lag),
+        cmocka_unit_test(test_page),
+        cmocka_unit_test(test_large_page),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
