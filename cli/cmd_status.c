@@ -1,5 +1,6 @@
 /* status: gathers what router, Kafka, databases and run files tell of each tenant. */
 #include "cli/commands.h"
+#include "cli/kafka_view.h"
 #include "cli/status_view.h"
 
 #include "base/clock.h"
@@ -83,22 +84,52 @@ static int tell(struct ops *o)
     return code;
 }
 
+static int tell_kafka(struct ops *o)
+{
+    struct errbuf err = ERRBUF_INIT;
+    struct cluster_view v = {.id = "", .controller = -1};
+    struct buf out = BUF_INIT;
+    struct kafka_log *log = ops_kafka(o, NULL, &err);
+    bool told = log != NULL && kafka_log_view(log, o->tenants, o->n, &v, &err) == 0;
+    kafka_log_close(log);
+    if (args_flag(o->a, "--json"))
+        kafka_view_json(&v, o->brokers, told ? "" : err.text, &out);
+    else if (told)
+        kafka_view_text(&v, o->brokers, &out);
+    else
+        cli_fail(o->a, "%s", err.text);
+    cli_print(&out);
+    cluster_view_release(&v);
+    return told ? EXIT_DONE : EXIT_FAILED;
+}
+
 int cmd_status(struct args *a)
 {
-    static const struct arg_row rows[] = {ARG_ROW_CONFIG, ARG_ROW_JSON, ARG_ROW_BROKERS, {0}};
+    static const struct arg_row rows[] = {
+        ARG_ROW_CONFIG,
+        ARG_ROW_JSON,
+        ARG_ROW_BROKERS,
+        {"--kafka", ARG_FLAG, NULL, NULL,
+         "the cluster instead: brokers, and which topics have no leader or too few copies"},
+        {0}};
     static const struct args_spec spec = {
         "[TENANT]", 0, 1,
         "Shows per tenant what the router accepted and refused since it started, what stands in\n"
         "Kafka, what is written and dead-lettered, how far the database is behind (in records,\n"
         "and in time by the age of the first record that is not written) and what the consumer\n"
         "does. The lag is computed from Kafka and the database themselves, so it is right while\n"
-        "the worker, or the database, is down. Exit code 1: Kafka does not answer.",
+        "the worker, or the database, is down. With --kafka: the cluster's brokers and what is "
+        "wrong\n"
+        "with tenants' topics. Exit code 1: Kafka does not answer.",
         rows};
     struct ops o;
     int code = args_parse(a, &spec);
     if (code != ARGS_GO_ON)
         return code;
-    code = ops_open(&o, a) ? tell(&o) : EXIT_FAILED;
+    if (!ops_open(&o, a))
+        code = EXIT_FAILED;
+    else
+        code = args_flag(a, "--kafka") ? tell_kafka(&o) : tell(&o);
     ops_close(&o);
     return code;
 }

@@ -49,7 +49,6 @@ enum record_fate {
 struct batch_record {
     uint32_t unit; /* index into batch->units */
     int64_t offset, timestamp;
-    uint64_t received_ns; /* by the router, as the header tells; 0 = it does not */
     uint32_t checksum;
     uint64_t items;   /* rows it became; for a dead one: the items its header tells */
     uint64_t dropped; /* further items, which the tenant's own rules dropped */

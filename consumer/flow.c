@@ -36,7 +36,7 @@ void flow_written(struct flow *f, const struct batch *b, uint64_t now_ns)
     for (size_t i = 0; i < b->n_records; i++) {
         const struct batch_record *r = &b->records[i];
         enum signal signal = b->units[r->unit].signal;
-        if (r->fate == RECORD_DEAD || signal >= SIGNAL_COUNT)
+        if (r->fate == RECORD_DEAD || r->repeated || signal >= SIGNAL_COUNT)
             continue;
         struct flow_signal *s = &f->of[signal];
         s->written_records++;

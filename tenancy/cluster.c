@@ -45,6 +45,21 @@ static bool is_in_trouble(const struct rd_kafka_metadata_partition *p)
     return p->leader < 0 || p->isr_cnt < p->replica_cnt;
 }
 
+static void note_gone(struct cluster_view *v, const struct rd_kafka_metadata_topic *t)
+{
+    for (int p = 0; p < t->partition_cnt; p++)
+        for (int r = 0; r < t->partitions[p].replica_cnt && v->n_gone < CLUSTER_MOST_GONE; r++) {
+            int32_t id = t->partitions[p].replicas[r];
+            bool known = false;
+            for (size_t b = 0; b < v->n_brokers; b++)
+                known = known || v->brokers[b].id == id;
+            for (size_t g = 0; g < v->n_gone; g++)
+                known = known || v->gone[g] == id;
+            if (!known)
+                v->gone[v->n_gone++] = id;
+        }
+}
+
 static void count(struct cluster_counts *c, const struct rd_kafka_metadata_topic *t)
 {
     c->topics++;
@@ -103,7 +118,8 @@ static int add_topics(struct cluster_view *v, const struct rd_kafka_metadata *m,
     for (int i = 0; i < m->topic_cnt && rc == 0; i++) {
         const struct rd_kafka_metadata_topic *t = &m->topics[i];
         struct wanted key = {.name = t->topic};
-        struct wanted *ours = bsearch(&key, w, n, sizeof(*w), by_name);
+        struct wanted *ours = n ? bsearch(&key, w, n, sizeof(*w), by_name) : NULL;
+        note_gone(v, t);
         if (ours == NULL) {
             count(&v->others, t);
         } else if (t->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {

@@ -33,12 +33,17 @@ struct cluster_counts {
     unsigned topics, partitions, leaderless, under_replicated;
 };
 
+#define CLUSTER_MOST_GONE 32
+
 struct cluster_view {
     struct arena arena; /* owns all below */
     const char *id;     /* "" = not told */
     int32_t controller; /* -1 = not told */
     struct cluster_broker *brokers;
     size_t n_brokers;
+    /* Hold copies of some partition, and are not among the brokers: they are down. */
+    int32_t gone[CLUSTER_MOST_GONE];
+    size_t n_gone;
     struct cluster_counts ours, others;
     unsigned missing;              /* topics of ours that are not there */
     struct cluster_topic *trouble; /* of ours, by name */

@@ -35,7 +35,7 @@ static rd_kafka_conf_t *client_conf(const struct conf *conf, const char *brokers
         {"log_level", "0"}, /* the owner tells what does not work */
     };
     rd_kafka_conf_t *kc =
-        kafka_client_conf(&conf->kafka, brokers, KAFKA_CONSUMER, "tenantry-lag", err);
+        kafka_client_conf(&conf->kafka, brokers, KAFKA_READER, "tenantry-lag", err);
     for (size_t i = 0; kc != NULL && i < sizeof(settings) / sizeof(settings[0]); i++)
         rd_kafka_conf_set(kc, settings[i][0], settings[i][1], NULL, 0);
     return kc;

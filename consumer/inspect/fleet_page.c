@@ -146,6 +146,8 @@ static void signals_page(const struct fleet *f, const struct snapshot *s, uint64
     ROW("tenantry_cluster_reachable", "1 when the cluster answered at the last look.",             \
         f->reachable)                                                                              \
     ROW("tenantry_cluster_brokers", "Brokers that the cluster tells of.", v->n_brokers)            \
+    ROW("tenantry_cluster_brokers_gone",                                                           \
+        "Brokers that hold copies of some partition and are not there.", v->n_gone)                \
     ROW("tenantry_cluster_leaderless_partitions",                                                  \
         "Partitions of tenants' topics without a "                                                 \
         "leader.",                                                                                 \

@@ -48,7 +48,7 @@ static rd_kafka_conf_t *client_conf(struct kafka_log *l, const struct conf *conf
                                     const char *brokers, const struct tenant *t, struct errbuf *err)
 {
     const char *const settings[][2] = {
-        {"group.id", t->group}, /* to ask for its commits; never joined */
+        {"group.id", t ? t->group : "tenantry-look"}, /* to ask for its commits; never joined */
         {"enable.auto.commit", "false"},
         {"auto.offset.reset", "error"},
         {"isolation.level", "read_committed"},
@@ -310,6 +310,20 @@ int kafka_log_brokers(struct kafka_log *l, struct errbuf *err)
     int n = metadata->broker_cnt;
     rd_kafka_metadata_destroy(metadata);
     return n;
+}
+
+int kafka_log_view(struct kafka_log *l, const struct tenant *tenants, size_t n,
+                   struct cluster_view *ret, struct errbuf *err)
+{
+    const struct rd_kafka_metadata *m = cluster_ask(l->rk, KAFKA_LOG_PATIENCE_MS, err);
+    if (m == NULL)
+        return -EAGAIN;
+    int rc = cluster_view_make(m, tenants, n, ret);
+    rd_kafka_metadata_destroy(m);
+    if (rc < 0)
+        return errbuf_set(err, ENOMEM, "out of memory");
+    cluster_view_identify(ret, l->rk, KAFKA_LOG_PATIENCE_MS);
+    return 0;
 }
 
 void kafka_log_close(struct kafka_log *l)

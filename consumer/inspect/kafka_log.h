@@ -5,19 +5,24 @@
 
 #include "base/errbuf.h"
 #include "consumer/batch.h"
-#include "tenancy/tenancy.h"
+#include "tenancy/cluster.h"
 
 /* For people who wait: a cluster that is there answers in a fraction of it. */
 #define KAFKA_LOG_PATIENCE_MS 5000
 
 struct kafka_log;
 
-/* Connects; waits at most `timeout_ms` for the cluster's id. NULL with a sentence. */
+/* Connects; waits at most `timeout_ms` for the cluster's id. `t` NULL: no group's commits can be
+ * asked for. NULL with a sentence. */
 struct kafka_log *kafka_log_open(const struct conf *conf, const char *brokers,
                                  const struct tenant *t, int timeout_ms, struct errbuf *err);
 const char *kafka_log_cluster(const struct kafka_log *l);
 /* How many brokers the cluster has; negative errno with a sentence. */
 int kafka_log_brokers(struct kafka_log *l, struct errbuf *err);
+/* Brokers, and what is wrong with these tenants' topics. Fills `ret` (zeroed by the caller; free by
+ * cluster_view_release). Waits some seconds at most; 0, or a negative errno with a sentence. */
+int kafka_log_view(struct kafka_log *l, const struct tenant *tenants, size_t n,
+                   struct cluster_view *ret, struct errbuf *err);
 /* Number of partitions; 0 = the topic is not there; negative errno with a sentence. */
 int kafka_log_partitions(struct kafka_log *l, const char *topic, struct errbuf *err);
 /* First and next-to-come offset. */

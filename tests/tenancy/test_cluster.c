@@ -84,6 +84,7 @@ static void test_view(void **state)
     tenant.topic[SIGNAL_LOGS] = "otlp.a.logs";
     tenant.topic[SIGNAL_METRICS] = "otlp.a.metrics";
     tenant.topic[SIGNAL_TRACES] = "otlp.a.traces";
+    int32_t replicas[] = {2, 1, 7};
     struct rd_kafka_metadata_broker brokers[] = {{2, (char *)"two", 9092},
                                                  {1, (char *)"one", 9092}};
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -99,6 +100,7 @@ static void test_view(void **state)
                     (struct rd_kafka_metadata_partition){.id = p,
                                                          .leader = from->p[p].leader,
                                                          .replica_cnt = from->p[p].replicas,
+                                                         .replicas = replicas,
                                                          .isr_cnt = from->p[p].in_sync};
         }
         struct cluster_view v = {0};
@@ -112,6 +114,8 @@ static void test_view(void **state)
                      v.trouble[t].name);
         check_row(rows[i].line, strcmp(names, rows[i].trouble) == 0, "%s", names);
         assert_int_equal(v.n_brokers, 2);
+        check_row(rows[i].line, v.n_gone == (rows[i].topics[0].name != NULL), "%zu gone", v.n_gone);
+        assert_true(v.n_gone == 0 || v.gone[0] == 7);
         assert_null(cluster_view_trouble(&v, "other"));
         assert_true((cluster_view_trouble(&v, "otlp.a.dlq") != NULL) ==
                     (strstr(rows[i].trouble, "dlq") != NULL));
