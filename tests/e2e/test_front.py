@@ -13,6 +13,7 @@ import threading
 import pytest
 
 from support import raw_http2 as h2
+from support.attacks import post, provoking, rapid_resets
 from support.front import Front, ask
 from support.raw_http2 import RawHttp2
 from support.wait import until
@@ -183,6 +184,39 @@ def test_what_cuts_a_connection_is_counted_by_reason(strict, reason):
         assert c.flood(again * 20, 64 << 20, seconds=60) < 64 << 20
         assert c.goaway() in (h2.CALM, None)  # None: it came behind our writing
     until(lambda: strict.metric("tenantry_router_http2_cut_total", reason=reason) == before + 1, 20, "it counted")
+
+
+def test_abandoned_requests_cut_a_connection(strict):
+    """R53: requests that wait for their bodies, each reset by its client."""
+    before = strict.metric("tenantry_router_http2_cut_total", reason="abandoned_requests")
+    with RawHttp2(strict.port, strict.ca) as c:
+        with pytest.raises(OSError):
+            for _ in range(10_000):
+                c.send(rapid_resets(strict.keys["acme"], c.next_streams(20), 20))
+    until(lambda: strict.metric("tenantry_router_http2_cut_total", reason="abandoned_requests") == before + 1,
+          20, "it counted")  # fmt: skip
+
+
+def test_frames_that_wait_to_be_sent_cut_a_connection(tmp_path):
+    """R53: each malformed request makes us send a reset; the client takes none of them."""
+    front = Front(tmp_path, router='http2_control_frames = "1M/s"; max_streams = 1; body_timeout = "10m";')
+    with RawHttp2(front.port, front.ca, receive_buffer=4096) as c:
+        with pytest.raises(OSError):
+            for _ in range(10_000):
+                c.send(provoking("malformed requests", c.next_streams(1000)))
+    until(lambda: front.metric("tenantry_router_http2_cut_total", reason="queued_frames") == 1, 20, "it counted")
+    front.end()
+
+
+def test_answers_that_nobody_reads_close_a_connection(tmp_path):
+    front = Front(tmp_path, router='body_timeout = "500ms";')
+    with front.tls(timeout=0.5) as c:
+        with contextlib.suppress(OSError):  # at some time it can't send any more
+            for _ in range(10_000):
+                c.sendall(post() * 1000)
+        until(lambda: front.metric("tenantry_router_connections_closed_total", reason="unread_answers") == 1,
+              60, "it counted")  # fmt: skip
+    front.end()
 
 
 def test_slow_headers_are_counted(strict):
