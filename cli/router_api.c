@@ -120,7 +120,7 @@ static void add_signal(struct router_counts *c, yajl_val signal)
 void router_api_counts(yajl_val tenant, struct router_counts *ret)
 {
     yajl_val signals = json_tree_member(tenant, "signals");
-    *ret = (struct router_counts){0};
+    *ret = (struct router_counts){.stalled_s = (double)number(tenant, "stalled_s")};
     for (size_t i = 0; YAJL_IS_OBJECT(signals) && i < signals->u.object.len; i++)
         add_signal(ret, signals->u.object.values[i]);
 }

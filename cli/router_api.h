@@ -23,6 +23,7 @@ struct router_counts {
     size_t n;
     struct router_refusal dry_run[ROUTER_MOST_REASONS]; /* would have been refused; requests only */
     size_t n_dry_run;
+    double stalled_s; /* so long Kafka has not taken its records; 0 = it does */
 };
 void router_api_counts(yajl_val tenant, struct router_counts *ret);
 

@@ -111,6 +111,9 @@ static void notes(const struct status_tenant *s, struct buf *out)
     each_worker(s, out);
     if (s->workers.n <= 1 && status_reason(s, text, sizeof(text))[0] != 0)
         buf_printf(out, "%s: consumer %s: %s\n", s->t->id, status_state(s), text);
+    if (s->router.stalled_s > 0)
+        buf_printf(out, "%s: Kafka has not taken its records for %s: see the router's log\n", s->t->id,
+                   ops_seconds(s->router.stalled_s, text));
     reasons(s->t->id, "refused requests", s->router.refusals, s->router.n, out);
     reasons(s->t->id, "requests that its limits would have refused (dry_run)", s->router.dry_run,
             s->router.n_dry_run, out);
@@ -214,6 +217,7 @@ static void json_router(struct buf *out, const struct status_tenant *s)
     json_count(out, "accepted_requests", s->routed, s->router.accepted_requests);
     json_count(out, "refused_items", s->routed, s->router.refused_items);
     json_count(out, "refused_requests", s->routed, s->router.refused_requests);
+    json_count(out, "stalled_s", s->routed, (uint64_t)s->router.stalled_s);
     buf_append_str(out, ",\"refused\":{");
     for (size_t i = 0; i < s->router.n; i++) {
         buf_append_str(out, i ? "," : "");

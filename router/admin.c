@@ -65,6 +65,10 @@ static void write_tenant(struct router *r, const struct tenant *t, struct buf *o
 {
     buf_append_str(out, "{\"id\":");
     json_string(out, slice_str(t->id));
+    struct producer_standing standing = producer_standing(r->producers, t->id);
+    if (standing.slow)
+        buf_printf(out, ",\"stalled_s\":%llu",
+                   1 + (unsigned long long)((clock_mono_ns() - standing.since_ns) / NS_PER_S));
     buf_printf(out, ",\"suspended\":%s,\"in_flight_bytes\":%llu,\"signals\":",
                t->suspended ? "true" : "false",
                (unsigned long long)atomic_load(&t->runtime->in_flight));

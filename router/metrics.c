@@ -280,9 +280,17 @@ void router_metrics_sample(struct router *r, const struct snapshot *s)
                                         METRIC_GAUGE,
                                         "Bytes of a tenant since 00:00 UTC, against limits.daily.",
                                         {"tenant", NULL}};
+    static const struct metric slow = {
+        "tenantry_produce_slow_lane",
+        METRIC_GAUGE,
+        "1 while Kafka does not take this tenant's records; tenants it always took are left out.",
+        {"tenant", NULL}};
     const uint64_t day = day_of(clock_wall_ns());
     for (size_t i = 0; i < s->n_tenants; i++) {
         struct tenant_runtime *rt = s->tenants[i].runtime;
+        struct producer_standing standing = producer_standing(r->producers, s->tenants[i].id);
+        if (standing.ever_slow)
+            metric_set(metric_series(&slow, &s->tenants[i].id), standing.slow);
         metric_set(metric_series(&in_flight, &s->tenants[i].id),
                    (double)atomic_load(&rt->in_flight));
         metric_set(metric_series(&today, &s->tenants[i].id),

@@ -9,6 +9,9 @@
 
 #include <xxhash.h>
 
+/* A record that goes ahead finds out whether Kafka takes them again: that takes a moment. */
+#define STALLED_RETRY_NS (3 * NS_PER_S)
+
 /* In the request's arena; the request has a reference for it. */
 struct delivery {
     struct loop_message message; /* first: a message is cast to its delivery */
@@ -138,6 +141,8 @@ static void send_now(struct request *req)
         return;
     }
     refuse(&why, producer_outcome(error));
+    if (error == PRODUCER_STALLED)
+        why.retry_delay_ns = STALLED_RETRY_NS;
     answer_refused(req, &why);
 }
 

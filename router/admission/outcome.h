@@ -58,9 +58,14 @@
     ROW(OVER_QUOTA, "over_quota", 429, 14, true, "the tenant's daily quota is spent")              \
     ROW(OVER_IN_FLIGHT, "over_in_flight", 429, 14, true,                                           \
         "too many bytes of this tenant are under way")                                             \
+    ROW(OVER_SHARE, "over_share", 429, 14, true,                                                   \
+        "this tenant's share of the queue towards Kafka is full")                                  \
+    ROW(STALLED, "stalled", 429, 14, true, "Kafka does not take this tenant's records for now")    \
     ROW(OVERLOADED, "overloaded", 503, 14, true, "the server holds as much as it may, try again")  \
     ROW(QUEUE_FULL, "queue_full", 503, 14, true, "the queue towards Kafka is full, try again")     \
     ROW(KAFKA_DOWN, "kafka_down", 503, 14, true, "Kafka did not confirm in time, try again")       \
+    ROW(TOO_FEW_REPLICAS, "too_few_replicas", 503, 14, true,                                       \
+        "too few replicas of the tenant's topic are in sync, try again")                           \
     ROW(TENANT_UNREADABLE, "tenant_unreadable", 503, 14, true,                                     \
         "the tenant's configuration cannot be read, try again")                                    \
     ROW(KEYS_UNREADABLE, "keys_unreadable", 503, 14, true,                                         \

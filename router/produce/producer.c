@@ -5,31 +5,42 @@
 #include "router/produce/producer.h"
 
 #include "base/clock.h"
+#include "base/log_repeat.h"
 #include "router/produce/producer_conf.h"
 #include "router/produce/producer_handle.h"
 #include "router/produce/producer_watch.h"
+#include "router/produce/senders.h"
 #include "tenancy/kafka_login.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define FLUSH_STEP_MS 5
+/* So long may Kafka take for a tenant's records, but no longer than half of the time to answer. */
+#define MOST_STALL_NS (2 * NS_PER_S)
 
 struct slot {
     pthread_rwlock_t lock;
     struct handle *handle;
+    _Atomic uint64_t tenants; /* that have records in it */
 };
 
 struct producers {
     rd_kafka_conf_t *conf; /* template of all handles */
-    struct slot *slots;
+    struct slot *slots;    /* the last one is the slow lane */
     unsigned n;
     struct watch *watch;
+    struct senders *senders;
+    uint64_t stall_ns, queue_bytes;
 };
+
+static void on_report(void *arg, struct producer_record *r, const char *topic,
+                      const struct kafka_delivery *d);
 
 static int start_slots(struct producers *p, unsigned n, const struct kafka_login *login,
                        struct errbuf *err)
@@ -39,7 +50,7 @@ static int start_slots(struct producers *p, unsigned n, const struct kafka_login
         return errbuf_set(err, ENOMEM, "Out of memory for Kafka producers.");
     for (; p->n < n; p->n++) {
         struct slot *s = &p->slots[p->n];
-        s->handle = handle_start(p->conf, login, err);
+        s->handle = handle_start(p->conf, login, on_report, p, err);
         if (s->handle == NULL)
             return -EINVAL;
         pthread_rwlock_init(&s->lock, NULL);
@@ -55,21 +66,110 @@ struct producers *producers_new(const struct conf *conf, const char *brokers, st
         return NULL;
     }
     const struct kafka_login *login = kafka_login_of(&conf->kafka, &conf->kafka.router);
+    const uint64_t half_ns = conf->router.answer_timeout / 2;
+    p->stall_ns = half_ns < MOST_STALL_NS ? half_ns : MOST_STALL_NS;
+    p->queue_bytes = conf->kafka.queue_bytes;
+    p->senders = senders_new();
     p->conf = producer_conf_new(conf, brokers, err);
-    if (p->conf == NULL || start_slots(p, (unsigned)conf->kafka.producers, login, err) < 0 ||
-        (p->watch = watch_start(p->conf, login, err)) == NULL) {
+    /* The watch first: reports ask it. */
+    if (p->senders == NULL || p->conf == NULL ||
+        (p->watch = watch_start(p->conf, login, err)) == NULL ||
+        start_slots(p, (unsigned)conf->kafka.producers + 1, login, err) < 0) {
         producers_free(p);
         return NULL;
     }
     return p;
 }
 
-/* --- sending -------------------------------------------------------------------------------- */
+/* --- a tenant's standing ------------------------------------------------------------------- */
 
-static struct slot *slot_of(struct producers *p, const struct tenant *t)
+static struct slot *slot_of(struct producers *p, const struct sender *m, enum lane lane)
 {
-    return &p->slots[XXH3_64bits(t->id, strlen(t->id)) % p->n];
+    return &p->slots[lane == LANE_SLOW ? p->n - 1 : m->hash % (p->n - 1)];
 }
+
+static struct lane_load load_of(const struct producers *p, const struct slot *s)
+{
+    return (struct lane_load){p->queue_bytes, handle_load(s->handle).bytes,
+                              atomic_load(&s->tenants)};
+}
+
+/* `before`: as it was under the same lock, which is not held any more. */
+static void tell_change(const struct sender *m, const struct standing *before,
+                        const struct standing *after, const char *topic, const char *why)
+{
+    if (before->lane == after->lane)
+        return;
+    if (after->lane == LANE_SLOW)
+        log_event(LOG_WARN, "Kafka does not take a tenant's records: this tenant alone has to wait",
+                  log_str("tenant", m->id), log_str("topic", topic), log_str("reason", why));
+    else
+        log_event(LOG_INFO, "Kafka takes the tenant's records again", log_str("tenant", m->id),
+                  log_f64("after_s", (double)(after->moved_ns - before->moved_ns) / NS_PER_S));
+}
+
+static rd_kafka_resp_err_t admit(struct producers *p, struct producer_record *r)
+{
+    struct sender *m = r->sender;
+    const struct kafka_alive alive = watch_alive(p->watch);
+    const struct lane_load loads[LANE_COUNT] = {[LANE_FAST] = load_of(p, slot_of(p, m, LANE_FAST)),
+                                                [LANE_SLOW] = load_of(p, slot_of(p, m, LANE_SLOW))};
+    r->sent_ns = clock_mono_ns();
+    pthread_mutex_lock(&m->lock);
+    const struct standing before = m->standing;
+    enum standing_answer answer =
+        standing_admit(&m->standing, r->value.len, loads, p->stall_ns, alive, r->sent_ns);
+    const struct standing after = m->standing;
+    r->lane = after.lane;
+    if (answer == STANDING_SEND && after.records[r->lane] == 1)
+        atomic_fetch_add(&slot_of(p, m, r->lane)->tenants, 1);
+    pthread_mutex_unlock(&m->lock);
+    tell_change(m, &before, &after, r->tenant->topic[r->signal], "nothing was confirmed in time");
+    return answer == STANDING_SEND      ? RD_KAFKA_RESP_ERR_NO_ERROR
+           : answer == STANDING_STALLED ? PRODUCER_STALLED
+                                        : PRODUCER_OVER_SHARE;
+}
+
+static void settle(struct producers *p, const struct producer_record *r, const char *topic,
+                   rd_kafka_resp_err_t error)
+{
+    struct sender *m = r->sender;
+    const struct kafka_alive alive = watch_alive(p->watch);
+    pthread_mutex_lock(&m->lock);
+    const struct standing before = m->standing;
+    standing_done(&m->standing, r->lane, r->value.len, r->sent_ns, producer_report(error),
+                  p->stall_ns, alive, clock_mono_ns());
+    const struct standing after = m->standing;
+    if (after.records[r->lane] == 0)
+        atomic_fetch_sub(&slot_of(p, m, r->lane)->tenants, 1);
+    pthread_mutex_unlock(&m->lock);
+    tell_change(m, &before, &after, topic, rd_kafka_err2str(error));
+}
+
+/* Kafka being away altogether is told elsewhere, once. */
+static void tell_failure(struct producers *p, const struct sender *m, const char *topic,
+                         rd_kafka_resp_err_t error)
+{
+    char key[LOG_REPEAT_KEY_SIZE];
+    const char *advice = producer_advice(error);
+    if (advice == NULL || !watch_reachable(p->watch))
+        return;
+    snprintf(key, sizeof(key), "%s %s", m->id, rd_kafka_err2name(error));
+    log_repeated(LOG_WARN, "Kafka did not take a record", key, log_str("tenant", m->id),
+                 log_str("topic", topic), log_str("error", rd_kafka_err2name(error)),
+                 log_str("reason", rd_kafka_err2str(error)), log_str("advice", advice));
+}
+
+static void on_report(void *arg, struct producer_record *r, const char *topic,
+                      const struct kafka_delivery *d)
+{
+    struct producers *p = arg;
+    settle(p, r, topic, d->error);
+    tell_failure(p, r->sender, topic, d->error);
+    r->done(r->arg, d->error, d->possibly_stored);
+}
+
+/* --- sending -------------------------------------------------------------------------------- */
 
 /* Locks the slot, shared if the topic was used before, and finds the topic: NULL when there can be
  * none of that name. */
@@ -84,10 +184,9 @@ static rd_kafka_topic_t *lock_topic(struct slot *s, const char *name)
     return handle_add_topic(s->handle, name);
 }
 
-rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r)
+static rd_kafka_resp_err_t send_to(struct slot *s, const char *topic, struct producer_record *r)
 {
-    struct slot *s = slot_of(p, r->tenant);
-    rd_kafka_topic_t *rkt = lock_topic(s, r->tenant->topic[r->signal]);
+    rd_kafka_topic_t *rkt = lock_topic(s, topic);
     rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
     if (rkt != NULL)
         error = handle_send(s->handle, rkt, r);
@@ -95,9 +194,29 @@ rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r
     return error;
 }
 
+rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r)
+{
+    const char *topic = r->tenant->topic[r->signal];
+    r->sender = senders_get(p->senders, r->tenant->id);
+    if (r->sender == NULL)
+        return RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    rd_kafka_resp_err_t error = admit(p, r);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return error;
+    error = send_to(slot_of(p, r->sender, r->lane), topic, r);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return error;
+    settle(p, r, topic, error);
+    tell_failure(p, r->sender, topic, error);
+    return error;
+}
+
 void producers_warm(struct producers *p, const struct tenant *t)
 {
-    struct slot *s = slot_of(p, t);
+    const struct sender *m = senders_get(p->senders, t->id);
+    if (m == NULL)
+        return;
+    struct slot *s = slot_of(p, m, LANE_FAST);
     for (int i = 0; i < SIGNAL_COUNT; i++) {
         lock_topic(s, t->topic[i]);
         pthread_rwlock_unlock(&s->lock);
@@ -109,6 +228,20 @@ void producers_warm(struct producers *p, const struct tenant *t)
 bool producers_ready(struct producers *p)
 {
     return watch_reachable(p->watch);
+}
+
+struct producer_standing producer_standing(struct producers *p, const char *tenant)
+{
+    struct sender *m = senders_find(p->senders, tenant);
+    if (m == NULL)
+        return (struct producer_standing){0};
+    pthread_mutex_lock(&m->lock);
+    const struct standing s = m->standing;
+    pthread_mutex_unlock(&m->lock);
+    return (struct producer_standing){.known = true,
+                                      .slow = s.lane == LANE_SLOW,
+                                      .since_ns = s.moved_ns,
+                                      .ever_slow = s.moved_ns != 0};
 }
 
 static struct handle_load total_load(struct producers *p)
@@ -147,6 +280,8 @@ void producers_free(struct producers *p)
         pthread_rwlock_destroy(&p->slots[i].lock);
     }
     free(p->slots);
+    watch_free(p->watch);
+    senders_free(p->senders);
     if (p->conf != NULL)
         rd_kafka_conf_destroy(p->conf);
     free(p);

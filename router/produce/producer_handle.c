@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "otlp/record.h"
 #include "tenancy/kafka_login.h"
-#include "tenancy/kafka_producer.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,6 +26,8 @@ struct handle {
     rd_kafka_t *rk;
     struct kafka_login_keeper login;
     struct topics topics;
+    handle_report_fn *report;
+    void *report_arg;
     pthread_t thread;
     _Atomic bool stopping;
     _Atomic uint64_t records, bytes; /* handed over and not reported */
@@ -165,10 +166,11 @@ struct handle_load handle_load(const struct handle *h)
 static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
     (void)rk;
-    struct producer_record *r = m->_private;
+    struct handle *h = opaque;
     struct kafka_delivery d = kafka_delivery(m);
-    r->done(r->arg, d.error, d.possibly_stored); /* the record and its bytes are gone after this */
-    count_out(opaque, m->len);
+    /* The record and its bytes are gone after this. */
+    h->report(h->report_arg, m->_private, rd_kafka_topic_name(m->rkt), &d);
+    count_out(h, m->len);
 }
 
 /* --- the thread ---------------------------------------------------------------------------- */
@@ -187,13 +189,15 @@ static void *handle_main(void *arg)
 }
 
 struct handle *handle_start(const rd_kafka_conf_t *conf, const struct kafka_login *login,
-                            struct errbuf *err)
+                            handle_report_fn *report, void *arg, struct errbuf *err)
 {
     struct handle *h = calloc(1, sizeof(*h));
     if (h == NULL) {
         errbuf_set(err, ENOMEM, "Out of memory for a Kafka producer.");
         return NULL;
     }
+    h->report = report;
+    h->report_arg = arg;
     rd_kafka_conf_t *own = rd_kafka_conf_dup(conf);
     rd_kafka_conf_set_opaque(own, h);
     rd_kafka_conf_set_dr_msg_cb(own, on_report);

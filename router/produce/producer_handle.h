@@ -5,12 +5,16 @@
 
 #include "base/errbuf.h"
 #include "router/produce/producer.h"
+#include "tenancy/kafka_producer.h"
 
 struct handle;
 
+/* A record is reported; it runs the record's `done`. Thread: the handle's. */
+typedef void handle_report_fn(void *arg, struct producer_record *r, const char *topic,
+                              const struct kafka_delivery *d);
 /* `conf` is a template and stays the caller's. NULL with a sentence on failure. */
 struct handle *handle_start(const rd_kafka_conf_t *conf, const struct kafka_login *login,
-                            struct errbuf *err);
+                            handle_report_fn *report, void *arg, struct errbuf *err);
 /* The topic object of that name if it was used or warmed before, else NULL. It belongs to the
  * handle. Thread: any, while nobody is in handle_add_topic. */
 rd_kafka_topic_t *handle_topic(const struct handle *h, const char *name);

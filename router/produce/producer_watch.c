@@ -13,13 +13,15 @@
 #define ASK_EVERY_MS 500
 #define ASK_WAIT_MS  1000
 #define LOST_AFTER_NS                                                                              \
-    (3 * NS_PER_S) /* one slow answer of a busy broker does not turn readiness off */
+    (3 * NS_PER_S)              /* one slow answer of a busy broker does not turn readiness off */
+#define PAUSE_NS (2 * NS_PER_S) /* without an answer: Kafka was not there all along */
 
 struct watch {
     rd_kafka_t *rk;
     struct kafka_login_keeper login;
     pthread_t thread;
     _Atomic bool stop, reachable;
+    _Atomic uint64_t since_ns, last_ns; /* struct kafka_alive */
 };
 
 static bool ask(rd_kafka_t *rk)
@@ -43,6 +45,15 @@ static void note(struct watch *w, bool reachable)
         log_event(LOG_WARN, "no Kafka broker is reachable");
 }
 
+static void note_answer(struct watch *w, uint64_t now_ns)
+{
+    uint64_t last_ns = atomic_load(&w->last_ns);
+    if (last_ns == 0 || now_ns > last_ns + PAUSE_NS)
+        atomic_store(&w->since_ns, now_ns);
+    atomic_store(&w->last_ns, now_ns);
+    note(w, true);
+}
+
 static void *watch_main(void *arg)
 {
     struct watch *w = arg;
@@ -50,7 +61,7 @@ static void *watch_main(void *arg)
     while (!atomic_load(&w->stop)) {
         if (ask(w->rk)) {
             seen_ns = clock_mono_ns();
-            note(w, true);
+            note_answer(w, seen_ns);
         } else if (clock_mono_ns() - seen_ns > LOST_AFTER_NS) {
             note(w, false);
         }
@@ -90,11 +101,24 @@ bool watch_reachable(const struct watch *w)
     return atomic_load(&w->reachable);
 }
 
+/* The last answer is read first: with a newer `since` it says less, never too much. */
+struct kafka_alive watch_alive(const struct watch *w)
+{
+    uint64_t last_ns = atomic_load(&w->last_ns);
+    return (struct kafka_alive){atomic_load(&w->since_ns), last_ns};
+}
+
 void watch_stop(struct watch *w)
+{
+    if (w != NULL)
+        atomic_store(&w->stop, true);
+}
+
+void watch_free(struct watch *w)
 {
     if (w == NULL)
         return;
-    atomic_store(&w->stop, true);
+    watch_stop(w);
     pthread_join(w->thread, NULL);
     kafka_login_unwatch(&w->login);
     free(w);

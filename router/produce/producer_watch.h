@@ -4,6 +4,7 @@
 #define ROUTER_PRODUCER_WATCH_H
 
 #include "base/errbuf.h"
+#include "router/produce/standing.h"
 #include "tenancy/conf.h"
 
 #include <librdkafka/rdkafka.h>
@@ -14,7 +15,9 @@ struct watch;
 /* `conf` is a template and stays the caller's. NULL with a sentence on failure. */
 struct watch *watch_start(const rd_kafka_conf_t *conf, const struct kafka_login *login,
                           struct errbuf *err);
-bool watch_reachable(const struct watch *w); /* Thread: any */
-void watch_stop(struct watch *w);            /* joins; NULL is fine */
+bool watch_reachable(const struct watch *w);           /* Thread: any */
+struct kafka_alive watch_alive(const struct watch *w); /* Thread: any */
+void watch_stop(struct watch *w);                      /* asks it to end; NULL is fine */
+void watch_free(struct watch *w);                      /* joins; NULL is fine */
 
 #endif

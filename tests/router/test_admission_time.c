@@ -52,7 +52,8 @@ static void test_failed_reports(void **state)
         {__LINE__, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, false, OUTCOME_KAFKA_DOWN},
         {__LINE__, RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, true, OUTCOME_KAFKA_DOWN},
         {__LINE__, RD_KAFKA_RESP_ERR__FATAL, false, OUTCOME_KAFKA_DOWN},
-        {__LINE__, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND, true, OUTCOME_KAFKA_DOWN},
+        {__LINE__, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND, true,
+         OUTCOME_TOO_FEW_REPLICAS},
         {__LINE__, RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, false, OUTCOME_TOPIC_MISSING},
         {__LINE__, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, false, OUTCOME_NOT_PERMITTED},
         {__LINE__, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, false, OUTCOME_RECORD_TOO_LARGE},
@@ -73,14 +74,26 @@ static void test_failed_reports(void **state)
 
 static void test_refused_by_the_producer(void **state)
 {
+    static const struct {
+        rd_kafka_resp_err_t error;
+        enum outcome outcome;
+        uint64_t retry_ns; /* 0: the transport's */
+    } rows[] = {
+        {RD_KAFKA_RESP_ERR__QUEUE_FULL, OUTCOME_QUEUE_FULL, 0},
+        {PRODUCER_OVER_SHARE, OUTCOME_OVER_SHARE, 0},
+        {PRODUCER_STALLED, OUTCOME_STALLED, 3 * NS_PER_S},
+    };
     (void)state;
     struct home *h = home_open("", "");
-    fake.send_error = RD_KAFKA_RESP_ERR__QUEUE_FULL;
-    struct request *req = run_logs(h, 1, 1);
-    assert_int_equal(fake.outcome, OUTCOME_QUEUE_FULL);
-    assert_int_equal(req->refs, 1);
-    assert_nothing_held(h);
-    request_unref(req);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        fake.send_error = rows[i].error;
+        struct request *req = run_logs(h, 1, 1);
+        assert_int_equal(fake.outcome, rows[i].outcome);
+        assert_int_equal(fake.retry_delay_ns, rows[i].retry_ns);
+        assert_int_equal(req->refs, 1);
+        assert_nothing_held(h);
+        request_unref(req);
+    }
     home_close(h);
 }
 

@@ -288,19 +288,31 @@ static void test_unanswered_is_not_sent_again(void **state)
     close_fixture(f);
 }
 
+/* One tenant fills no more than half of the queue, all together fill it. */
 static void test_queue_full(void **state)
 {
     (void)state;
     enum { SIZE = 200000, MOST = 10 };
     struct fixture *f = open_fixture(1 << 20, 1, SHORT_MS);
     struct sent sent[MOST];
+    char names[MOST][8];
     uint8_t *value = calloc(1, SIZE);
     send_until_confirmed(f, &f->acme);
     rd_kafka_mock_broker_set_down(f->cluster, -1);
     int n = 0;
-    rd_kafka_resp_err_t error = 0;
-    while (n < MOST && (error = send_one(f, &f->acme, slice_of(value, SIZE), &sent[n])) == 0)
+    while (n < MOST && send_one(f, &f->acme, slice_of(value, SIZE), &sent[n]) == 0)
         n++;
+    assert_int_equal(n, 2);
+    rd_kafka_resp_err_t error = send_one(f, &f->acme, slice_of(value, SIZE), &sent[n]);
+    assert_int_equal(producer_outcome(error), OUTCOME_OVER_SHARE);
+    error = 0;
+    while (n < MOST && error == 0) {
+        struct tenant other = f->acme; /* with the same topic: it counts by its id */
+        snprintf(names[n], sizeof(names[n]), "t%d", n);
+        other.id = names[n];
+        if ((error = send_one(f, &other, slice_of(value, SIZE), &sent[n])) == 0)
+            n++;
+    }
     assert_int_equal(producer_outcome(error), OUTCOME_QUEUE_FULL);
     assert_int_equal(n, 5);
     assert_int_equal(producers_queued_bytes(f->producers), 5 * SIZE);
@@ -310,6 +322,126 @@ static void test_queue_full(void **state)
     assert_int_equal(producers_queued_bytes(f->producers), 0);
     close_fixture(f);
     free(value);
+}
+
+/* Sends acme's records, one at a time, until it stands as wanted; beta's are all confirmed
+ * meanwhile. Returns whether any of acme's was refused at once as stalled. */
+static bool send_until_slow(struct fixture *f, bool slow)
+{
+    static struct sent acme[4096]; /* what goes out may be reported after this */
+    bool stalled = false;
+    uint64_t until_ns = clock_mono_ns() + PATIENCE_MS * NS_PER_MS;
+    size_t n = 0;
+    while (producer_standing(f->producers, "acme").slow != slow && clock_mono_ns() < until_ns) {
+        struct sent beta;
+        assert_int_equal(send_one(f, &f->beta, SLICE_LIT("x"), &beta), 0);
+        wait_for(&beta);
+        assert_int_equal(beta.error, 0);
+        assert_true(n < 4096);
+        if (send_one(f, &f->acme, SLICE_LIT("x"), &acme[n]) == PRODUCER_STALLED)
+            stalled = true;
+        else
+            n++;
+        usleep(50000);
+    }
+    assert_int_equal(producer_standing(f->producers, "acme").slow, slow);
+    producers_flush(f->producers, PATIENCE_MS);
+    return stalled;
+}
+
+/* A partition without a leader: its tenant moves to the slow lane, with a little under way, and
+ * comes back by itself; its neighbour notices nothing. */
+static void test_without_a_leader(void **state)
+{
+    (void)state;
+    enum { SIZE = 200000 };
+    struct fixture *f = open_fixture(8 << 20, 1, SHORT_MS);
+    struct sent s[3];
+    uint8_t *value = calloc(1, SIZE);
+    send_until_confirmed(f, &f->acme);
+    send_until_confirmed(f, &f->beta);
+    assert_false(producer_standing(f->producers, "acme").slow);
+    rd_kafka_mock_partition_set_leader(f->cluster, "otlp.acme.logs", 0, -1);
+    send_until_slow(f, true);
+    int n = 0;
+    rd_kafka_resp_err_t error = 0;
+    while (n < 3 && (error = send_one(f, &f->acme, slice_of(value, SIZE), &s[n])) == 0)
+        n++;
+    assert_int_equal(n, 1); /* 256 KiB are for trying */
+    assert_int_equal(producer_outcome(error), OUTCOME_STALLED);
+    wait_for(&s[0]);
+    assert_int_equal(producer_outcome(s[0].error), OUTCOME_KAFKA_DOWN);
+    assert_false(s[0].possibly_persisted);
+    rd_kafka_mock_partition_set_leader(f->cluster, "otlp.acme.logs", 0, 1);
+    send_until_slow(f, false);
+    assert_false(producer_standing(f->producers, "beta").ever_slow);
+    assert_true(producer_standing(f->producers, "acme").ever_slow);
+    close_fixture(f);
+    free(value);
+}
+
+/* The broker's own word is told as it is, and to the one it concerns. */
+static void test_what_the_broker_says(void **state)
+{
+    static const struct {
+        rd_kafka_resp_err_t error;
+        enum outcome outcome;
+        bool slow, possibly;
+    } rows[] = {
+        {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, OUTCOME_RECORD_TOO_LARGE, false, false},
+        {RD_KAFKA_RESP_ERR_INVALID_RECORD, OUTCOME_NOT_PERMITTED, false, false},
+        {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, OUTCOME_TOO_FEW_REPLICAS, true, false},
+        {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND, OUTCOME_TOO_FEW_REPLICAS, true, true},
+        {RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, OUTCOME_KAFKA_DOWN, true, true},
+        /* librdkafka keeps this one for the topic: the last */
+        {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, OUTCOME_NOT_PERMITTED, false, false},
+    };
+    (void)state;
+    struct fixture *f = open_fixture(1 << 20, 1, PATIENCE_MS);
+    send_until_confirmed(f, &f->beta);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char id[] = {'t', (char)('0' + i), 0};
+        struct tenant tenant = f->beta; /* one with the same topic: it counts by its id */
+        struct sent s;
+        tenant.id = id;
+        rd_kafka_mock_push_request_errors(f->cluster, API_PRODUCE, 1, rows[i].error);
+        assert_int_equal(send_one(f, &tenant, SLICE_LIT("x"), &s), 0);
+        wait_for(&s);
+        assert_int_equal(s.error, rows[i].error);
+        assert_int_equal(producer_outcome(s.error), rows[i].outcome);
+        assert_int_equal(s.possibly_persisted, rows[i].possibly);
+        assert_int_equal(producer_standing(f->producers, id).slow, rows[i].slow);
+    }
+    close_fixture(f);
+}
+
+/* Errors that librdkafka's own settings keep away, or that the mock cluster cannot make. */
+static void test_what_errors_mean(void **state)
+{
+    static const struct {
+        rd_kafka_resp_err_t error;
+        enum outcome outcome;
+        enum standing_report report;
+        bool advice;
+    } rows[] = {
+        {RD_KAFKA_RESP_ERR__QUEUE_FULL, OUTCOME_QUEUE_FULL, STANDING_OTHER, true},
+        {PRODUCER_OVER_SHARE, OUTCOME_OVER_SHARE, STANDING_OTHER, false},
+        {PRODUCER_STALLED, OUTCOME_STALLED, STANDING_OTHER, false},
+        {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, OUTCOME_TOPIC_MISSING, STANDING_OTHER, true},
+        {RD_KAFKA_RESP_ERR__AUTHENTICATION, OUTCOME_NOT_PERMITTED, STANDING_OTHER, true},
+        {RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, OUTCOME_KAFKA_DOWN, STANDING_UNTAKEN, true},
+        {RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, OUTCOME_KAFKA_DOWN, STANDING_UNTAKEN, true},
+        {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, OUTCOME_KAFKA_DOWN, STANDING_LATE, true},
+        {RD_KAFKA_RESP_ERR__TRANSPORT, OUTCOME_KAFKA_DOWN, STANDING_OTHER, false},
+        {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, OUTCOME_KAFKA_DOWN, STANDING_OTHER, false},
+        {RD_KAFKA_RESP_ERR_NO_ERROR, OUTCOME_ACCEPTED, STANDING_STORED, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(producer_outcome(rows[i].error), rows[i].outcome);
+        assert_int_equal(producer_report(rows[i].error), rows[i].report);
+        assert_int_equal(producer_advice(rows[i].error) != NULL, rows[i].advice);
+    }
 }
 
 /* A missing topic is told soon, hurts no other topic, and is found once it is there. */
@@ -363,6 +495,9 @@ int main(void)
         cmocka_unit_test(test_turned_away_is_sent_again),
         cmocka_unit_test(test_unanswered_is_not_sent_again),
         cmocka_unit_test(test_queue_full),
+        cmocka_unit_test(test_without_a_leader),
+        cmocka_unit_test(test_what_the_broker_says),
+        cmocka_unit_test(test_what_errors_mean),
         cmocka_unit_test(test_unknown_topic),
         cmocka_unit_test(test_free_reports_all),
     };

@@ -22,6 +22,8 @@ static void test_settings_follow_the_config(void **state)
         /* a record ends when its sender is answered: nothing is delivered after a failure was told
          */
         {"message.timeout.ms", "4200"},
+        /* the broker gives up waiting for replicas before that, and says so */
+        {"request.timeout.ms", "2800"},
         {"linger.ms", "7.5"},
         {"queue.buffering.max.kbytes", "98304"},
         {"bootstrap.servers", "a:1,b:2"},
