@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/confirm.h"
 #include "cli/ops.h"
+#include "cli/plan_acls.h"
 #include "cli/topics_view.h"
 
 #include "tenancy/topics/apply.h"
@@ -26,28 +27,6 @@ struct work {
     struct plan plan;
 };
 
-/* The tenants of the operands, as a list of their own. False after saying why. */
-static bool choose(struct work *w)
-{
-    const struct snapshot *s = w->o.c.s;
-    size_t n = w->a->n_operands ? (size_t)w->a->n_operands : s->n_tenants;
-    w->tenants = calloc(n + 1, sizeof(*w->tenants));
-    if (w->tenants == NULL)
-        return cli_fail(w->a, "out of memory") == EXIT_DONE;
-    for (size_t i = 0; i < n; i++) {
-        const struct tenant *t = &s->tenants[i];
-        if (w->a->n_operands > 0)
-            t = snapshot_tenant(s, slice_str(w->a->operands[i]));
-        if (t == NULL || t->unreadable) {
-            cli_fail(w->a, "there is no tenant \"%s\": `tenantry tenant list` shows them",
-                     w->a->operands[i]);
-            return false;
-        }
-        w->tenants[w->n++] = *t;
-    }
-    return true;
-}
-
 static bool make_plan(struct work *w)
 {
     struct errbuf err = ERRBUF_INIT;
@@ -66,7 +45,7 @@ static bool make_plan(struct work *w)
 static bool work_open(struct work *w, const struct args *a)
 {
     *w = (struct work){.a = a};
-    return ops_open_all(&w->o, a) && choose(w) && make_plan(w);
+    return ops_open_all(&w->o, a) && ops_named(&w->o, &w->tenants, &w->n) && make_plan(w);
 }
 
 static void work_close(struct work *w)
@@ -99,7 +78,12 @@ static int plan(const struct args *a)
 
 int cmd_plan(struct args *a)
 {
-    static const struct arg_row rows[] = {ARG_ROW_CONFIG, ARG_ROW_JSON, ARG_ROW_BROKERS, {0}};
+    static const struct arg_row rows[] = {
+        ARG_ROW_CONFIG,
+        ARG_ROW_JSON,
+        ARG_ROW_BROKERS,
+        ARG_ROW_ACLS("print what the brokers have to allow each login, instead"),
+        {0}};
     static const struct args_spec spec = {
         "[TENANT]...", 0, -1,
         "Compares the topics of these tenants, or of all, with what the config asks for, and says\n"
@@ -109,7 +93,9 @@ int cmd_plan(struct args *a)
         "differences.",
         rows};
     int code = args_parse(a, &spec);
-    return code == ARGS_GO_ON ? plan(a) : code;
+    if (code != ARGS_GO_ON)
+        return code;
+    return args_flag(a, "--acls") ? plan_acls(a) : plan(a);
 }
 
 /* ---- apply ---- */
@@ -222,6 +208,7 @@ int cmd_apply(struct args *a)
         ARG_ROW_BROKERS,
         {"--yes", ARG_FLAG, NULL, NULL, "make also what may lose data, without asking"},
         {"--safe", ARG_FLAG, NULL, NULL, "leave out what may lose data"},
+        ARG_ROW_ACLS("set what the brokers have to allow each login, instead"),
         {0},
     };
     static const struct args_spec spec = {
@@ -232,5 +219,7 @@ int cmd_apply(struct args *a)
         "be interrupted and run again. Exit code 1: something is left; the reasons are told.",
         rows};
     int code = args_parse(a, &spec);
-    return code == ARGS_GO_ON ? apply(a) : code;
+    if (code != ARGS_GO_ON)
+        return code;
+    return args_flag(a, "--acls") ? apply_acls(a) : apply(a);
 }

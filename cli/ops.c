@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 const char ops_no_brokers[] =
     "kafka.brokers is not set and no `tenantry up` is running: start it, or name the brokers by "
@@ -52,6 +53,28 @@ bool ops_open_all(struct ops *o, const struct args *a)
     if (!cli_open_snapshot(a, &o->c))
         return false;
     choose_brokers(o);
+    return true;
+}
+
+bool ops_named(const struct ops *o, struct tenant **ret, size_t *ret_n)
+{
+    const struct snapshot *s = o->c.s;
+    size_t n = o->a->n_operands ? (size_t)o->a->n_operands : s->n_tenants;
+    *ret = calloc(n + 1, sizeof(**ret));
+    *ret_n = 0;
+    if (*ret == NULL)
+        return cli_fail(o->a, "out of memory") == EXIT_DONE;
+    for (size_t i = 0; i < n; i++) {
+        const struct tenant *t = &s->tenants[i];
+        if (o->a->n_operands > 0)
+            t = snapshot_tenant(s, slice_str(o->a->operands[i]));
+        if (t == NULL || t->unreadable) {
+            cli_fail(o->a, "there is no tenant \"%s\": `tenantry tenant list` shows them",
+                     o->a->operands[i]);
+            return false;
+        }
+        (*ret)[(*ret_n)++] = *t;
+    }
     return true;
 }
 

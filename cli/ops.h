@@ -34,6 +34,9 @@ bool ops_choose(struct ops *o);
 /* The same with all tenants, whatever the operands are. */
 bool ops_open_all(struct ops *o, const struct args *a);
 void ops_close(struct ops *o);
+/* The tenants that operands name, or all, as a list that the caller frees. False after saying why.
+ */
+bool ops_named(const struct ops *o, struct tenant **ret, size_t *ret_n);
 /* Looks into Kafka for a tenant. NULL with a sentence when it does not answer. */
 struct kafka_log *ops_kafka(const struct ops *o, const struct tenant *t, struct errbuf *err);
 

@@ -115,14 +115,12 @@ static int add_admin(struct making *m, struct errbuf *err)
     return 0;
 }
 
-static int add_router(struct making *m, const struct snapshot *s, const struct tenant *only,
-                      struct errbuf *err)
+static int add_router(struct making *m, const struct tenant *tenants, size_t n, struct errbuf *err)
 {
     int rc = begin(m, "router", &m->k->router, &m->k->producer, err);
-    for (size_t i = 0; rc == 0 && i < s->n_tenants; i++)
+    for (size_t i = 0; rc == 0 && i < n; i++)
         for (int signal = 0; signal < SIGNAL_COUNT; signal++)
-            if (only == NULL || only == &s->tenants[i])
-                add(m, TOPIC, s->tenants[i].topic[signal], false, OP(WRITE));
+            add(m, TOPIC, tenants[i].topic[signal], false, OP(WRITE));
     return rc;
 }
 
@@ -138,21 +136,20 @@ static int add_consumer(struct making *m, const struct tenant *t, struct errbuf 
     return 0;
 }
 
-int acls_make(const struct snapshot *s, const struct tenant *only, struct arena *a,
-              struct acls *ret, struct errbuf *err)
+int acls_make(const struct kafka_conf *k, const struct tenant *tenants, size_t n, bool admin,
+              struct arena *a, struct acls *ret, struct errbuf *err)
 {
-    struct making m = {.ret = ret, .a = a, .k = &s->conf->kafka};
+    struct making m = {.ret = ret, .a = a, .k = k};
     size_t each = 2 * SIGNAL_COUNT + 2; /* rows that a tenant brings */
-    m.capacity = sizeof(admin_rows) / sizeof(admin_rows[0]) + s->n_tenants * each;
+    m.capacity = sizeof(admin_rows) / sizeof(admin_rows[0]) + n * each;
     *ret = (struct acls){arena_calloc(a, m.capacity, sizeof(struct acl)), 0};
     if (ret->at == NULL)
         return errbuf_set(err, ENOMEM, "out of memory");
-    int rc = only ? 0 : add_admin(&m, err);
+    int rc = admin ? add_admin(&m, err) : 0;
     if (rc == 0)
-        rc = add_router(&m, s, only, err);
-    for (size_t i = 0; rc == 0 && i < s->n_tenants; i++)
-        if (only == NULL || only == &s->tenants[i])
-            rc = add_consumer(&m, &s->tenants[i], err);
+        rc = add_router(&m, tenants, n, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = add_consumer(&m, &tenants[i], err);
     assert(!m.full);
     return rc;
 }

@@ -24,11 +24,11 @@ struct acls {
     size_t n;
 };
 
-/* Rows for all of the snapshot's tenants, or for `only` one: then the admin's are left out, which
- * are the same for all. Two roles with one login have each row once. Everything lives in `a`. 0, or
- * a negative errno with a sentence: of a role that has no login. */
-int acls_make(const struct snapshot *s, const struct tenant *only, struct arena *a,
-              struct acls *ret, struct errbuf *err);
+/* Rows for these tenants; `admin`: also those of the admin login, which are the same for all
+ * tenants. Two roles with one login have each row once. Everything lives in `a`. 0, or a negative
+ * errno with a sentence: of a role that has no login. */
+int acls_make(const struct kafka_conf *k, const struct tenant *tenants, size_t n, bool admin,
+              struct arena *a, struct acls *ret, struct errbuf *err);
 
 /* Asks the brokers which of them are there, by exact match: one that a wider one covers counts as
  * missing. Returns the number missing or a negative errno with a sentence. */

@@ -200,7 +200,8 @@ static void test_acls_are_what_each_role_needs(void **state)
     struct snapshot *s = tenancy_acquire(t);
     struct arena a = {0};
     struct acls acls;
-    assert_int_equal(acls_make(s, NULL, &a, &acls, &err), 0);
+    assert_int_equal(acls_make(&s->conf->kafka, s->tenants, s->n_tenants, true, &a, &acls, &err),
+                     0);
     static const char *const signals[] = {"otlp.acme.traces", "otlp.acme.metrics",
                                           "otlp.acme.logs"};
     static const char *const topic_rights[] = {"Create", "Read", "Alter", "AlterConfigs", "Delete"};
@@ -218,7 +219,7 @@ static void test_acls_are_what_each_role_needs(void **state)
     assert_true(has(&acls, "admin", "User:ada", "group", "tenantry.", true, "Describe"));
     assert_true(has(&acls, "admin", "User:ada", "group", "tenantry.", true, "Delete"));
     assert_int_equal(acls.n, 3 + 5 + 7); /* and nothing else */
-    assert_int_equal(acls_make(s, &s->tenants[0], &a, &acls, &err), 0);
+    assert_int_equal(acls_make(&s->conf->kafka, s->tenants, 1, false, &a, &acls, &err), 0);
     assert_int_equal(acls.n, 3 + 5);
 
     struct buf out = BUF_INIT;
@@ -247,7 +248,8 @@ static void test_acls_of_one_login_and_of_none(void **state)
     struct snapshot *s = tenancy_acquire(t);
     struct arena a = {0};
     struct acls acls;
-    assert_int_equal(acls_make(s, NULL, &a, &acls, &err), 0);
+    assert_int_equal(acls_make(&s->conf->kafka, s->tenants, s->n_tenants, true, &a, &acls, &err),
+                     0);
     assert_true(has(&acls, "admin", "User:common", "group", "tenantry.tele.", true, "Delete"));
     assert_true(has(&acls, "admin", "User:common", "topic", "tele.", true, "Create"));
     assert_int_equal(acls.n, 3 + 5 + 7); /* nothing occurs twice */
@@ -255,7 +257,8 @@ static void test_acls_of_one_login_and_of_none(void **state)
     tenancy_close(t);
     t = open_with(*state, ADMIN ROUTER, "", &err);
     s = tenancy_acquire(t);
-    assert_int_equal(acls_make(s, NULL, &a, &acls, &err), -ENOENT);
+    assert_int_equal(acls_make(&s->conf->kafka, s->tenants, s->n_tenants, true, &a, &acls, &err),
+                     -ENOENT);
     assert_non_null(
         strstr(err.text, "consumer acme logs in to the brokers: set tenant.kafka.user"));
     arena_release(&a);
