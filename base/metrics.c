@@ -68,6 +68,7 @@ static struct {
     pthread_mutex_t lock; /* all but what is _Atomic */
     struct metric_series **buckets;
     size_t bucket_count, series_count;
+    size_t forgotten; /* of series_count: not written, and not against the ceiling */
     struct block *block;
     size_t block_used;
     _Atomic(struct family *) first;
@@ -308,10 +309,16 @@ static struct metric_series *new_series(const struct metric *m, const char *cons
     return s;
 }
 
+/* Locks: held. */
+static bool is_full(void)
+{
+    return registry.series_count - registry.forgotten >= METRICS_MAX_SERIES;
+}
+
 /* Locks: held. NULL when the ceiling or memory is spent. */
 static struct metric_series *make(const struct metric *m, const char *const *values, uint64_t hash)
 {
-    if (registry.series_count >= METRICS_MAX_SERIES || !make_buckets())
+    if (is_full() || !make_buckets())
         return NULL;
     struct family *f = family_of(m);
     struct metric_series *s = f ? new_series(m, values, hash) : NULL;
@@ -331,6 +338,20 @@ static struct metric_series *make(const struct metric *m, const char *const *val
     return s;
 }
 
+/* Locks: held. NULL when the ceiling is reached. */
+static struct metric_series *begin_again(struct metric_series *s)
+{
+    if (is_full())
+        return NULL;
+    size_t n = s->kind == METRIC_HISTOGRAM ? HISTOGRAM_CELLS : 1;
+    for (unsigned shard = 0; shard < METRICS_SHARDS; shard++)
+        for (size_t i = 0; i < n; i++)
+            atomic_store_explicit(&cells_of_shard(s, shard)[i], 0, memory_order_relaxed);
+    atomic_store(&s->forgotten, false);
+    registry.forgotten--;
+    return s;
+}
+
 struct metric_series *metric_series(const struct metric *m, const char *const *values)
 {
     uint64_t hash = hash_key(m, values);
@@ -338,8 +359,8 @@ struct metric_series *metric_series(const struct metric *m, const char *const *v
     struct metric_series *s = find(m, values, hash);
     if (s == NULL)
         s = make(m, values, hash);
-    else
-        atomic_store(&s->forgotten, false);
+    else if (atomic_load(&s->forgotten))
+        s = begin_again(s);
     pthread_mutex_unlock(&registry.lock);
     if (s == NULL) {
         atomic_fetch_add(&registry.refused, 1);
@@ -444,8 +465,8 @@ void metrics_forget(const char *label, const char *value)
             continue;
         struct metric_series *s = atomic_load(&f->first);
         for (; s != NULL; s = atomic_load(&s->next))
-            if (strcmp(s->values[i], value) == 0)
-                atomic_store(&s->forgotten, true);
+            if (strcmp(s->values[i], value) == 0 && !atomic_exchange(&s->forgotten, true))
+                registry.forgotten++;
     }
     pthread_mutex_unlock(&registry.lock);
 }

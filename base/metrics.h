@@ -41,8 +41,8 @@ uint64_t metric_read(struct metric_series *s);
 /* Appends all series as Prometheus text. Takes no lock, so that a scrape delays nobody. */
 void metrics_write(struct buf *out);
 /* Forgets all series of tables with this label value, e.g. when a tenant is removed: they are no
- * longer written; the handles stay valid. Asking for such a series again shows it again, counting
- * on from where it was. Locks: the registry's. */
+ * longer written nor count against the ceiling; the handles stay valid. Asking for such a series
+ * again shows it again, counting from 0. Locks: the registry's. */
 void metrics_forget(const char *label, const char *value);
 
 #endif

@@ -66,6 +66,8 @@ struct tenant_metrics {
     const char *id;            /* the runtime's */
     struct tenant_runtime *rt; /* points back here */
     struct tenant_metrics *next;
+    uint64_t gone_since_ns; /* router_metrics_forget's: 0 = the tenant is there */
+    bool forgotten;
     /* [SIGNAL_COUNT]: the signal is not known */
     series_slot plain[SIGNAL_COUNT + 1][TENANT_METRIC_COUNT];
     series_slot outcomes[SIGNAL_COUNT + 1][OUTCOME_COUNT][COUNTED_COUNT];
@@ -77,6 +79,7 @@ struct router_metrics {
     struct tenant_metrics nobody; /* requests without a tenant */
     pthread_mutex_t lock;         /* making a tenant's, and the list of them */
     struct tenant_metrics *all;
+    uint64_t look_due_ns; /* router_metrics_forget's */
 };
 
 struct router_metrics *router_metrics_new(void)
@@ -247,6 +250,45 @@ void router_count_auth(enum auth_verdict verdict)
     metric_add(s, 1);
 }
 
+/* --- forgetting ---------------------------------------------------------------------------- */
+
+#define LOOK_NS NS_PER_S
+
+/* Whoever counts at this moment adds to a series that is not shown any more; the next one asks for
+ * it anew. */
+static void forget(struct tenant_metrics *t)
+{
+    series_slot *const slots[] = {t->plain[0], t->outcomes[0][0], t->rejected[0], t->dry_run[0]};
+    const size_t sizes[] = {sizeof(t->plain), sizeof(t->outcomes), sizeof(t->rejected),
+                            sizeof(t->dry_run)};
+    for (size_t k = 0; k < sizeof(slots) / sizeof(slots[0]); k++)
+        for (size_t i = 0; i < sizes[k] / sizeof(series_slot); i++)
+            atomic_store(&slots[k][i], NULL);
+    metrics_forget("tenant", t->id);
+}
+
+void router_metrics_forget(struct router_metrics *m, const struct snapshot *s, uint64_t now_ns)
+{
+    if (now_ns < m->look_due_ns)
+        return;
+    m->look_due_ns = now_ns + LOOK_NS;
+    pthread_mutex_lock(&m->lock);
+    struct tenant_metrics *t = m->all;
+    pthread_mutex_unlock(&m->lock);
+    for (; t != NULL; t = t->next) { /* grows at its head only */
+        bool there = snapshot_tenant(s, slice_str(t->id)) != NULL;
+        if (there) {
+            t->gone_since_ns = 0;
+            t->forgotten = false;
+        } else if (t->gone_since_ns == 0) {
+            t->gone_since_ns = now_ns;
+        } else if (!t->forgotten && now_ns - t->gone_since_ns >= s->conf->router.metrics_keep) {
+            t->forgotten = true;
+            forget(t);
+        }
+    }
+}
+
 /* --- reading ------------------------------------------------------------------------------- */
 
 /* id, name, help, value */
@@ -260,7 +302,14 @@ void router_count_auth(enum auth_verdict verdict)
     ROW("tenantry_kafka_up", "1 when a Kafka broker is reachable.", producers_ready(r->producers)) \
     ROW("tenantry_draining", "1 while the router is shutting down.", atomic_load(&r->leaving))     \
     ROW("tenantry_tenants", "Tenants of the config in use.", s->n_tenants)                         \
-    ROW("tenantry_config_version", "Grows by 1 with every config taken into use.", s->version)
+    ROW("tenantry_config_version", "Grows by 1 with every config taken into use.", s->version)     \
+    ROW("tenantry_config_refused", "1 while a changed file is not in use because it is wrong.",    \
+        atomic_load(&r->config_refused))                                                           \
+    ROW("tenantry_certificate_refused", "1 while a changed certificate or key is not in use.",     \
+        atomic_load(&r->certificate_refused))                                                      \
+    ROW("tenantry_certificate_expires_seconds",                                                    \
+        "Unix time at which the first certificate in use expires; 0 without TLS.",                 \
+        atomic_load(&r->certificate_expires_s))
 
 void router_metrics_sample(struct router *r, const struct snapshot *s)
 {
@@ -288,13 +337,16 @@ void router_metrics_sample(struct router *r, const struct snapshot *s)
     const uint64_t day = day_of(clock_wall_ns());
     for (size_t i = 0; i < s->n_tenants; i++) {
         struct tenant_runtime *rt = s->tenants[i].runtime;
+        uint64_t used = day_count_read(&rt->limits[SIGNAL_COUNT].today, day);
+        if (atomic_load(&rt->metrics) == NULL && used == 0)
+            continue;               /* nothing of it to tell: most of thousands of tenants */
+        metrics_of(r->metrics, rt); /* so that it is forgotten one day */
         struct producer_standing standing = producer_standing(r->producers, s->tenants[i].id);
         if (standing.ever_slow)
             metric_set(metric_series(&slow, &s->tenants[i].id), standing.slow);
         metric_set(metric_series(&in_flight, &s->tenants[i].id),
                    (double)atomic_load(&rt->in_flight));
-        metric_set(metric_series(&today, &s->tenants[i].id),
-                   (double)day_count_read(&rt->limits[SIGNAL_COUNT].today, day));
+        metric_set(metric_series(&today, &s->tenants[i].id), (double)used);
     }
 }
 

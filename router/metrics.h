@@ -41,6 +41,10 @@ void router_count_auth(enum auth_verdict verdict);
 void router_observe_ack(struct router_metrics *m, struct tenant_runtime *rt, enum signal signal,
                         uint64_t ns);
 
+/* Series of tenants that were removed router.metrics_keep ago are no longer shown; one that comes
+ * back counts from 0. Looks once a second at most. Thread: one at a time. */
+void router_metrics_forget(struct router_metrics *m, const struct snapshot *s, uint64_t now_ns);
+
 /* Sets the gauges that are read off the router's state when someone looks. */
 void router_metrics_sample(struct router *r, const struct snapshot *s);
 /* The counts of one tenant (NULL: of requests without one) by signal, as a JSON object:

@@ -98,6 +98,14 @@ static void use_snapshot(struct run *x, struct snapshot *s, SSL_CTX *ssl_ctx)
     warm_topics(&x->router, s);
 }
 
+/* `ctx`: what is in use from now on; NULL = what came instead is wrong. */
+static void note_certificate(struct run *x, const SSL_CTX *ctx)
+{
+    atomic_store(&x->router.certificate_refused, ctx == NULL);
+    if (ctx != NULL)
+        atomic_store(&x->router.certificate_expires_s, tls_expires_s(ctx));
+}
+
 /* Reads what changed; `force` (SIGHUP) looks even when no stamp did. */
 static void reload(struct run *x, bool force)
 {
@@ -106,6 +114,7 @@ static void reload(struct run *x, bool force)
     if (force || tenancy_changed(x->router.tenancy)) {
         changed = tenancy_reload(x->router.tenancy, &err);
         tenancy_log_notices(x->router.tenancy);
+        atomic_store(&x->router.config_refused, tenancy_refuses(x->router.tenancy));
     }
     struct snapshot *s = tenancy_acquire(x->router.tenancy);
     SSL_CTX *renewed = NULL;
@@ -116,11 +125,14 @@ static void reload(struct run *x, bool force)
             log_event(LOG_INFO, "certificate renewed");
         else if (err.text[0] != 0)
             log_event(LOG_ERROR, "the new certificate is not used", log_str("reason", err.text));
+        if (renewed != NULL || err.text[0] != 0)
+            note_certificate(x, renewed);
     }
     if (changed > 0)
         log_event(LOG_INFO, "configuration reloaded", log_u64("version", s->version));
     if (changed > 0 || renewed != NULL)
         use_snapshot(x, s, renewed);
+    router_metrics_forget(x->router.metrics, s, clock_mono_ns());
     snapshot_release(s);
 }
 
@@ -154,6 +166,8 @@ static int start_serving(struct run *x, struct snapshot *s, const char *brokers,
         return errbuf_set(err, EINVAL, "more than %d listeners", MAX_LISTENERS);
     if (wants_tls(conf) && identity_renew(&x->identity, conf, err) == NULL)
         return -EINVAL;
+    if (x->identity.ssl_ctx != NULL)
+        note_certificate(x, x->identity.ssl_ctx);
     r->guesses = guesses_new();
     r->metrics = router_metrics_new();
     if (r->metrics == NULL)
@@ -182,6 +196,7 @@ static int start(struct run *x, const char *config_file, const char *brokers, st
     struct snapshot *s = tenancy_acquire(x->router.tenancy);
     log_setup("router", (enum log_level)s->conf->log.level, (enum log_format)s->conf->log.format);
     tenancy_log_notices(x->router.tenancy);
+    atomic_store(&x->router.config_refused, tenancy_refuses(x->router.tenancy));
     int rc = start_serving(x, s, brokers, err);
     snapshot_release(s);
     return rc;

@@ -16,9 +16,12 @@ struct router {
     _Atomic uint64_t handshakes;     /* TLS handshakes under way */
     struct address_table *addresses; /* what each address holds of both; made by front_start */
     _Atomic bool leaving;            /* SIGTERM came: readiness is off, requests are still served */
-    _Atomic bool draining;           /* late in that: new requests get OUTCOME_DRAINING */
-    struct router_metrics *metrics;  /* metrics.c */
-    struct guesses *guesses;         /* guess.h; NULL: nobody is slowed */
+    _Atomic bool config_refused;     /* some changed file is wrong and not in use */
+    _Atomic bool certificate_refused;       /* the same of a certificate or key */
+    _Atomic uint64_t certificate_expires_s; /* the first of those in use; 0 = there is none */
+    _Atomic bool draining;                  /* late in that: new requests get OUTCOME_DRAINING */
+    struct router_metrics *metrics;         /* metrics.c */
+    struct guesses *guesses;                /* guess.h; NULL: nobody is slowed */
 };
 
 /* Runs until SIGTERM or SIGINT; SIGHUP and file changes reload. `brokers` overrides the config (own

@@ -180,6 +180,9 @@ static const struct option router_rows[] = {
                     "Age at which a connection takes no further requests (GOAWAY, Connection: "
                     "close), give or take a tenth, so that clients spread over new routers. 0s = "
                     "never."),
+    OPTION_DURATION(struct router_conf, metrics_keep, "metrics_keep", "15m", "1s", "7d", OPT_RELOAD,
+                    "How long the metrics of a tenant that was removed are still shown; they begin "
+                    "at 0 if it comes back later."),
     OPTION_DURATION(struct router_conf, max_connection_age_grace, "max_connection_age_grace", "30s",
                     "1ms", "1d", OPT_RELOAD,
                     "What such a connection has left to finish its requests before it is closed."),

@@ -67,6 +67,7 @@ struct router_conf {
     uint64_t max_connections_per_address, new_connections_per_address; /* 0 = unlimited */
     uint64_t max_handshakes, max_handshakes_per_address;               /* at once */
 
+    uint64_t metrics_keep;                                 /* ns: series of a removed tenant */
     uint64_t max_connection_age, max_connection_age_grace; /* ns; age 0 = unlimited */
     uint64_t http2_control_frames, http2_abandoned_requests, http2_ignored_bytes; /* per second */
     uint64_t keepalive_interval, keepalive_timeout; /* ns; interval 0 = off */

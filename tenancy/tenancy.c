@@ -225,6 +225,14 @@ const struct tenancy_notice *tenancy_notices(const struct tenancy *t, size_t *re
     return t->notices;
 }
 
+bool tenancy_refuses(const struct tenancy *t)
+{
+    bool refused = false;
+    for (size_t i = 0; i < t->n_notices; i++)
+        refused = refused || t->notices[i].refused;
+    return refused;
+}
+
 void tenancy_log_notices(const struct tenancy *t)
 {
     for (size_t i = 0; i < t->n_notices; i++)

@@ -118,6 +118,9 @@ struct tenancy_notice {
  * them. Thread: the one that reloads. */
 const struct tenancy_notice *tenancy_notices(const struct tenancy *t, size_t *ret_n);
 
+/* Whether some file is not in use because its content is wrong. Thread: the one that reloads. */
+bool tenancy_refuses(const struct tenancy *t);
+
 /* Writes them to the log. */
 void tenancy_log_notices(const struct tenancy *t);
 

@@ -9,11 +9,9 @@
 #define ANSWER_MS   3000
 #define FETCH_MS    3000
 #define FETCH_UNITS 16 /* fetched at a time: each brings at least one batch of records */
-#define ASKED_ONCE  64 /* groups */
 
 struct fleet_client {
     rd_kafka_t *rk;
-    rd_kafka_queue_t *answers;
 };
 
 /* ---- connecting ---- */
@@ -56,7 +54,6 @@ struct fleet_client *fleet_open(const struct conf *conf, const char *brokers, st
         return NULL;
     }
     rd_kafka_poll_set_consumer(c->rk);
-    c->answers = rd_kafka_queue_new(c->rk);
     return c;
 }
 
@@ -64,7 +61,6 @@ void fleet_close(struct fleet_client *c)
 {
     if (c == NULL)
         return;
-    rd_kafka_queue_destroy(c->answers);
     rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     free(c);
 }
@@ -130,6 +126,7 @@ static bool add_units(struct fleet *f, const struct fleet *before, const struct 
             before->n ? bsearch(&u, before->units, before->n, sizeof(u), by_unit) : NULL;
         if (old != NULL) {
             u = *old;
+            u.placed = false;
             u.tenant = tenant;
             u.topic = topic;
         }
@@ -200,70 +197,38 @@ static rd_kafka_resp_err_t ask_ends(struct fleet_client *c, struct fleet *f, int
     return e;
 }
 
-/* ---- commits ---- */
+/* ---- positions ---- */
 
-static struct fleet_unit *unit_of(struct fleet *f, const char *tenant, const struct tenant *t,
-                                  const rd_kafka_topic_partition_t *at)
+struct fleet_unit *fleet_first(struct fleet *f, const char *tenant)
 {
-    for (int s = 0; s < SIGNAL_COUNT; s++)
-        if (strcmp(t->topic[s], at->topic) == 0) {
-            struct fleet_unit key = {
-                .tenant = tenant, .signal = (enum signal)s, .partition = at->partition};
-            return f->n ? bsearch(&key, f->units, f->n, sizeof(key), by_unit) : NULL;
-        }
-    return NULL;
+    size_t low = 0, high = f->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(f->units[middle].tenant, tenant) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < f->n && strcmp(f->units[low].tenant, tenant) == 0 ? &f->units[low] : NULL;
 }
 
-static void take_commits(struct fleet *f, rd_kafka_event_t *event)
+struct fleet_unit *fleet_after(struct fleet *f, const struct fleet_unit *u)
 {
-    const struct tenant *t = rd_kafka_event_opaque(event);
-    const rd_kafka_ListConsumerGroupOffsets_result_t *result =
-        rd_kafka_event_ListConsumerGroupOffsets_result(event);
-    size_t n = 0;
-    if (result == NULL || rd_kafka_event_error(event))
+    size_t next = (size_t)(u - f->units) + 1;
+    return next < f->n && strcmp(f->units[next].tenant, u->tenant) == 0 ? &f->units[next] : NULL;
+}
+
+void fleet_position(struct fleet *f, const struct tenant *t, enum signal signal, int32_t partition,
+                    int64_t next)
+{
+    struct fleet_unit key = {.tenant = t->id, .signal = signal, .partition = partition};
+    struct fleet_unit *u = f->n ? bsearch(&key, f->units, f->n, sizeof(key), by_unit) : NULL;
+    if (u == NULL)
         return;
-    const rd_kafka_group_result_t **groups =
-        rd_kafka_ListConsumerGroupOffsets_result_groups(result, &n);
-    const rd_kafka_topic_partition_list_t *list =
-        n == 1 && rd_kafka_group_result_error(groups[0]) == NULL
-            ? rd_kafka_group_result_partitions(groups[0])
-            : NULL;
-    for (int i = 0; list != NULL && i < list->cnt; i++) {
-        struct fleet_unit *u = unit_of(f, t->id, t, &list->elems[i]);
-        if (u != NULL && !list->elems[i].err)
-            u->committed = list->elems[i].offset >= 0 ? list->elems[i].offset : -1;
-    }
-}
-
-static void ask_group(struct fleet_client *c, const struct tenant *t)
-{
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(c->rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-    rd_kafka_ListConsumerGroupOffsets_t *group =
-        rd_kafka_ListConsumerGroupOffsets_new(t->group, NULL);
-    rd_kafka_AdminOptions_set_request_timeout(options, ANSWER_MS, NULL, 0);
-    rd_kafka_AdminOptions_set_opaque(options, (void *)t);
-    rd_kafka_ListConsumerGroupOffsets(c->rk, &group, 1, options, c->answers);
-    rd_kafka_ListConsumerGroupOffsets_destroy(group);
-    rd_kafka_AdminOptions_destroy(options);
-}
-
-/* Each question has its answer, an error if need be, so that the queue is empty afterwards. */
-static void ask_commits(struct fleet_client *c, const struct snapshot *s, struct fleet *f)
-{
-    size_t asked = 0, answered = 0;
-    while (answered < s->n_tenants) {
-        while (asked < s->n_tenants && asked - answered < ASKED_ONCE)
-            ask_group(c, &s->tenants[asked++]);
-        rd_kafka_event_t *event = rd_kafka_queue_poll(c->answers, 2 * ANSWER_MS);
-        if (event == NULL)
-            return;
-        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT) {
-            take_commits(f, event);
-            answered++;
-        }
-        rd_kafka_event_destroy(event);
-    }
+    if (!u->placed ||
+        next > u->committed) /* of several that tell, the one that is ahead is right */
+        u->committed = next;
+    u->placed = true;
 }
 
 /* ---- the first record that is not written ---- */
@@ -346,7 +311,7 @@ static void look_at_first(struct fleet_client *c, struct fleet *f)
 }
 
 int fleet_look(struct fleet_client *c, const struct snapshot *s, struct fleet *f,
-               struct errbuf *err)
+               fleet_positions_fn *positions, void *arg, struct errbuf *err)
 {
     f->reachable = false;
     const struct rd_kafka_metadata *m = cluster_ask(c->rk, ANSWER_MS, err);
@@ -363,7 +328,7 @@ int fleet_look(struct fleet_client *c, const struct snapshot *s, struct fleet *f
     if (e != RD_KAFKA_RESP_ERR_NO_ERROR)
         return errbuf_set(err, EAGAIN, "Kafka does not tell the ends of the logs: %s",
                           rd_kafka_err2str(e));
-    ask_commits(c, s, f);
+    positions(arg, s, f);
     look_at_first(c, f);
     f->reachable = true;
     f->looked_at_ms = clock_wall_ns() / NS_PER_MS;

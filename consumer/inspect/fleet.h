@@ -17,7 +17,8 @@ struct fleet_unit {
     int32_t partition;
     bool measured; /* the following were told, now or at an earlier look: */
     int64_t low, high;
-    int64_t committed;    /* -1 = nothing */
+    int64_t committed;    /* where writing goes on; -1 = nothing was written or committed */
+    bool placed;          /* that was told at the last look */
     int64_t first_offset; /* where the following holds; -1 = nowhere */
     int64_t first_ms;     /* time of the record there; -1 = there is none up to the log's end */
     uint64_t seen_records, seen_bytes; /* what was fetched for that, of all looks */
@@ -41,14 +42,23 @@ struct fleet_client;
 
 /* Connects in the background. NULL with a sentence. */
 struct fleet_client *fleet_open(const struct conf *conf, const char *brokers, struct errbuf *err);
+/* Finds where writing goes on, and tells it by fleet_position. */
+typedef void fleet_positions_fn(void *arg, const struct snapshot *s, struct fleet *f);
+
 /* One look at all tenants of the snapshot. What cannot be had now stays as it was. 0, or a negative
  * errno with a sentence. Blocks for some seconds when brokers do not answer. */
 int fleet_look(struct fleet_client *c, const struct snapshot *s, struct fleet *f,
-               struct errbuf *err);
+               fleet_positions_fn *positions, void *arg, struct errbuf *err);
 void fleet_close(struct fleet_client *c); /* NULL is fine */
 void fleet_release(struct fleet *f);
 
-/* The pure parts. */
+/* The pure parts. The units of a tenant, one after the other; NULL = no more. */
+struct fleet_unit *fleet_first(struct fleet *f, const char *tenant);
+struct fleet_unit *fleet_after(struct fleet *f, const struct fleet_unit *u);
+/* The next offset to write; -1 = none was written or committed. Of several in one look the highest.
+ */
+void fleet_position(struct fleet *f, const struct tenant *t, enum signal signal, int32_t partition,
+                    int64_t next);
 int64_t fleet_next(const struct fleet_unit *u);
 struct fleet_lag fleet_lag(const struct fleet_unit *u, uint64_t now_ms);
 /* As Prometheus text. */

@@ -65,10 +65,10 @@ static const char *signal_of(const struct fleet_unit *u)
 
 /* id, name, help, value of struct fleet_lag `lag` */
 #define LAG_METRICS(ROW)                                                                           \
-    ROW("tenantry_lag_records", "Records behind the group's commit.", (double)lag.records)         \
+    ROW("tenantry_lag_records", "Records in Kafka that are not written.", (double)lag.records)     \
     ROW("tenantry_lag_bytes",                                                                      \
         "The same in bytes: records times the mean size of those looked at.", lag.bytes)           \
-    ROW("tenantry_lag_seconds", "Age of the first record behind the group's commit.", lag.seconds)
+    ROW("tenantry_lag_seconds", "Age of the first of them.", lag.seconds)
 
 static void lag_line(struct buf *out, const char *name, const struct fleet_unit *u,
                      const char *partition, double value)
@@ -117,11 +117,11 @@ static double retention_of(const struct snapshot *s, const char *tenant)
 /* name, kind, help, value; per tenant and signal */
 #define SIGNAL_METRICS(ROW)                                                                        \
     ROW("tenantry_lag_retention_ratio", "gauge",                                                   \
-        "Age of the first record behind the commit, of topics.retention: at 1 it expires.",        \
+        "Age of the first record that is not written, of topics.retention: at 1 it expires.",      \
         retention > 0 ? sum.lag.seconds / retention : 0)                                           \
     ROW("tenantry_produced_records_total", "counter", "Sum of the ends of the topic's logs.",      \
         (double)sum.produced)                                                                      \
-    ROW("tenantry_consumed_records_total", "counter", "Sum of the group's commits in them.",       \
+    ROW("tenantry_consumed_records_total", "counter", "Sum of where writing goes on in them.",     \
         (double)sum.consumed)
 
 static void signals_page(const struct fleet *f, const struct snapshot *s, uint64_t now_ms,

@@ -136,16 +136,6 @@ static void use_snapshot(struct supervisor *s)
     workers_match_tenants(s);
 }
 
-static bool something_refused(struct tenancy *t)
-{
-    size_t n;
-    const struct tenancy_notice *notices = tenancy_notices(t, &n);
-    bool refused = false;
-    for (size_t i = 0; i < n; i++)
-        refused = refused || notices[i].refused;
-    return refused;
-}
-
 static void look_for_changes(struct supervisor *s, bool asked)
 {
     uint64_t now = clock_mono_ns();
@@ -161,7 +151,7 @@ static void look_for_changes(struct supervisor *s, bool asked)
         tenancy_notices(s->tenancy, &told);
         tenancy_log_notices(s->tenancy);
     }
-    s->refused = rc < 0 || something_refused(s->tenancy);
+    s->refused = rc < 0 || tenancy_refuses(s->tenancy);
     if (rc < 0 && told == 0)
         log_event(LOG_ERROR, "the changed configuration is refused, the running one stays",
                   log_str("reason", err.text));
@@ -329,6 +319,7 @@ static int start(struct supervisor *s, struct errbuf *err)
     if (s->tenancy == NULL)
         return -EINVAL;
     s->snapshot = tenancy_acquire(s->tenancy);
+    s->refused = tenancy_refuses(s->tenancy);
     const struct log_conf *log = &s->snapshot->conf->log;
     log_setup("supervisor", (enum log_level)log->level, (enum log_format)log->format);
     if (!s->with_router)

@@ -6,6 +6,7 @@
 #include "base/periodic.h"
 #include "consumer/inspect/fleet.h"
 #include "consumer/supervise/books.h"
+#include "consumer/supervise/positions.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -24,6 +25,7 @@ struct watch_all {
     bool lag_runs, checks_run;
     struct fleet_client *client;
     struct fleet fleet;
+    struct positions positions;
     struct books books;
 };
 
@@ -71,7 +73,8 @@ static void look(struct watch_all *w, const struct snapshot *s)
     struct errbuf err = ERRBUF_INIT;
     if (w->client == NULL)
         w->client = fleet_open(s->conf, w->brokers, &err);
-    if (w->client == NULL || fleet_look(w->client, s, &w->fleet, &err) < 0)
+    if (w->client == NULL ||
+        fleet_look(w->client, s, &w->fleet, positions_find, &w->positions, &err) < 0)
         log_repeated(LOG_WARN, "the lag cannot be measured now, trying again", "lag",
                      log_str("reason", err.text));
 }
@@ -115,6 +118,7 @@ struct watch_all *watch_all_start(const char *brokers, struct tenancy *tenancy, 
         return NULL;
     }
     w->brokers = brokers;
+    w->positions = (struct positions){.brokers = brokers, .ending = &w->ending};
     w->tenancy = tenancy;
     struct snapshot *s = tenancy_acquire(tenancy);
     uint64_t lag_ns = s->conf->supervisor.lag_interval;

@@ -173,6 +173,11 @@ SSL_CTX *tls_context_new(const struct router_conf *conf, struct tls_tickets *tic
     return ctx;
 }
 
+uint64_t tls_expires_s(const SSL_CTX *ctx)
+{
+    return tls_identities_expire_s(SSL_CTX_get_ex_data(ctx, identities_slot));
+}
+
 /* -- what changed -- */
 
 static uint64_t add_file(uint64_t stamp, const char *path)

@@ -16,6 +16,8 @@ struct router_conf;
  * keep the one they began with. */
 SSL_CTX *tls_context_new(const struct router_conf *conf, struct tls_tickets *tickets,
                          struct errbuf *err);
+/* When the first of its certificates expires, in seconds since 1970. */
+uint64_t tls_expires_s(const SSL_CTX *ctx);
 /* A number that changes when one of those files does, or which they are. */
 uint64_t tls_files_stamp(const struct router_conf *conf);
 

@@ -8,6 +8,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct identity {
     X509 *leaf;
@@ -100,6 +101,24 @@ void tls_identities_free(struct tls_identities *all)
         EVP_PKEY_free(all->at[i].key);
     }
     free(all);
+}
+
+static uint64_t expires_s(const X509 *x)
+{
+    struct tm tm;
+    time_t s = ASN1_TIME_to_tm(X509_get0_notAfter(x), &tm) == 1 ? timegm(&tm) : 0;
+    return s > 0 ? (uint64_t)s : 0;
+}
+
+uint64_t tls_identities_expire_s(const struct tls_identities *all)
+{
+    uint64_t first = UINT64_MAX;
+    for (size_t i = 0; i < all->n; i++)
+        for (int k = -1; k < sk_X509_num(all->at[i].chain); k++) {
+            uint64_t s = expires_s(k < 0 ? all->at[i].leaf : sk_X509_value(all->at[i].chain, k));
+            first = s < first ? s : first;
+        }
+    return first;
 }
 
 /* Whether one of the first `n` that are used has a key of this kind already. */

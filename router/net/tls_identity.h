@@ -7,6 +7,7 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct router_conf;
 struct tls_identities;
@@ -15,6 +16,8 @@ struct tls_identities;
  * the file. */
 struct tls_identities *tls_identities_load(const struct router_conf *conf, struct errbuf *err);
 void tls_identities_free(struct tls_identities *all);
+/* When the first of all certificates, of the chains too, expires: seconds since 1970. */
+uint64_t tls_identities_expire_s(const struct tls_identities *all);
 /* The default certificate goes to the context, with those for the same name that have another kind
  * of key: a client takes what it can. */
 int tls_identities_set_default(const struct tls_identities *all, SSL_CTX *ctx, struct errbuf *err);

@@ -75,9 +75,13 @@ static void test_forget(void **state)
     check_page(__LINE__, "gone", true);
     metrics_forget("tenant", "gone");
     check_page(__LINE__, "gone", false);
+    metric_add(s, 1); /* a late one is not shown */
+    check_page(__LINE__, "gone", false);
+    assert_ptr_equal(request_series("gone", "logs"), s);
+    check_page(__LINE__, "{tenant=\"gone\",signal=\"logs\"} 0\n", true);
     metric_add(s, 1);
     assert_ptr_equal(request_series("gone", "logs"), s);
-    check_page(__LINE__, "{tenant=\"gone\",signal=\"logs\"} 3\n", true);
+    check_page(__LINE__, "{tenant=\"gone\",signal=\"logs\"} 1\n", true);
 }
 
 enum { THREADS = 12, ROUNDS = 20000 }; /* more threads than shards */

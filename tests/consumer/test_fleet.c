@@ -1,9 +1,10 @@
 /* How far a partition is behind, by what was told of it; and the page. */
-#include "consumer/inspect/fleet.h"
+#include "consumer/supervise/positions.h"
 
 #include "../base/unit.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define NOW 100000 /* ms */
 
@@ -60,6 +61,60 @@ static void test_lag(void **state)
                       lag.seconds == r->lag.seconds,
                   "%llu records, %g bytes, %g s", (unsigned long long)lag.records, lag.bytes,
                   lag.seconds);
+    }
+}
+
+/* What workers tell; of several the one that is ahead, nothing of one that is loading or gone. */
+static void test_positions(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        const char *units; /* of a living worker, or of none */
+        bool alive;
+        int64_t next; /* of partition 1 of the logs */
+        bool placed;
+    } files[] = {
+#define UNIT(topic, partition, state, next)                                                        \
+    "{\"topic\":\"" topic "\",\"partition\":" partition ",\"state\":\"" state "\",\"next\":" next  \
+    "}"
+        {__LINE__, UNIT("otlp.a.logs", "1", "running", "7"), true, 7, true},
+        {__LINE__, UNIT("otlp.a.logs", "1", "parked", "3"), true, 3, true},
+        {__LINE__, UNIT("otlp.a.logs", "1", "running", "0"), true, 0, true},
+        {__LINE__, UNIT("otlp.a.logs", "1", "loading", "7"), true, 5, false},
+        {__LINE__, UNIT("otlp.a.logs", "1", "running", "7"), false, 5, false},
+        {__LINE__, UNIT("otlp.a.logs", "0", "running", "7"), true, 5, false},
+        {__LINE__, UNIT("otlp.b.logs", "1", "running", "7"), true, 5, false},
+        {__LINE__,
+         UNIT("otlp.a.logs", "1", "running", "9") "," UNIT("otlp.a.logs", "1", "running", "7"),
+         true, 9, true},
+        {__LINE__, "3", true, 5, false},
+    };
+    struct tenant tenant = {.id = "a"};
+    for (int g = 0; g < SIGNAL_COUNT; g++)
+        tenant.topic[g] = g == SIGNAL_LOGS ? "otlp.a.logs" : "otlp.a.x";
+    struct snapshot s = {.tenants = &tenant, .n_tenants = 1};
+    for (size_t i = 0; i < COUNT(files); i++) {
+        struct fleet_unit units[] = {
+            {.tenant = "a", .signal = SIGNAL_LOGS, .partition = 0, .committed = 5},
+            {.tenant = "a", .signal = SIGNAL_LOGS, .partition = 1, .committed = 5},
+            {.tenant = "c", .signal = SIGNAL_LOGS, .partition = 1, .committed = 5},
+        };
+        struct fleet f = {.units = units, .n = COUNT(units)};
+        struct buf json = BUF_INIT;
+        buf_printf(&json, "{\"tenant\":\"a\",\"pid\":%d,\"units\":[%s]}",
+                   files[i].alive ? getpid() : -1, files[i].units);
+        check_row(files[i].line, positions_of_worker(&f, &s, buf_slice(&json)) == files[i].alive,
+                  "alive");
+        check_row(files[i].line,
+                  units[1].committed == files[i].next && units[1].placed == files[i].placed, "%lld",
+                  (long long)units[1].committed);
+        assert_int_equal(units[2].committed, 5);
+        assert_ptr_equal(fleet_first(&f, "a"), &units[0]);
+        assert_ptr_equal(fleet_after(&f, &units[0]), &units[1]);
+        assert_null(fleet_after(&f, &units[1]));
+        assert_null(fleet_first(&f, "b"));
+        buf_release(&json);
     }
 }
 
@@ -124,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lag),
+        cmocka_unit_test(test_positions),
         cmocka_unit_test(test_page),
         cmocka_unit_test(test_large_page),
     };
