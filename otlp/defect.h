@@ -3,7 +3,9 @@
  *
  * Links and exemplars count because the Collector, reading our topics, refuses a whole record for
  * one id of a wrong length. Log records are never rejected: their ids may be anything (R264).
- * Number points without a value are kept: such is the marker of a series that ended. */
+ * Number points without a value are kept: such is the marker of a series that ended.
+ *
+ * TOO_LARGE is not seen by the scanner but by who makes records (split.h). */
 #ifndef OTLP_DEFECT_H
 #define OTLP_DEFECT_H
 
@@ -20,7 +22,8 @@
     ROW(EXEMPLAR_TRACE_ID, "exemplar_trace_id",                                                    \
         "the trace_id of an exemplar is neither empty nor 16 bytes")                               \
     ROW(EXEMPLAR_SPAN_ID, "exemplar_span_id",                                                      \
-        "the span_id of an exemplar is neither empty nor 8 bytes")
+        "the span_id of an exemplar is neither empty nor 8 bytes")                                 \
+    ROW(TOO_LARGE, "too_large", "with its resource and scope it is larger than one record may be")
 
 enum defect {
 #define ROW(id, ...) DEFECT_##id,

@@ -15,7 +15,10 @@
 #define RECORD_H_KEY      "tenantry.key"         /* public id of the ingestion key */
 #define RECORD_H_RECEIVED "tenantry.received_ns" /* wall clock at the router, ns since 1970 */
 #define RECORD_H_ITEMS    "tenantry.items"       /* items in the value, counted by the scanner */
-#define RECORD_H_REQUEST  "tenantry.request" /* 128-bit hash of the request body, 32 hex digits */
+/* 128-bit hash of the request body as protobuf, 32 hex digits: the same in all records of one
+ * request. */
+#define RECORD_H_REQUEST "tenantry.request"
+#define RECORD_H_PART    "tenantry.part" /* "2/7": the second of seven; absent when there is one */
 #define RECORD_H_NAME                                                                              \
     "tenantry.record"      /* no other record has it; a repetition of this one in Kafka does */
 #define RECORD_NAME_MAX 64 /* a longer one is ignored */

@@ -36,7 +36,7 @@ struct scan_result {
     uint64_t items;
     uint64_t expanded_bytes;
     uint64_t resources, scopes;
-    uint64_t bad_items; /* items to be rejected alone (defect.h): filter_request leaves them out */
+    uint64_t bad_items; /* items to be rejected alone (defect.h): split_request leaves them out */
     uint64_t string_indexes; /* of keys and values: they mean nothing, and are taken as absent */
     size_t error_at;         /* SCAN_MALFORMED: byte offset in the body */
     const char

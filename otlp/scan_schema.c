@@ -8,6 +8,10 @@
     {                                                                                              \
         name, NULL, SCHEMA_ID, ROLE_NONE, len, DEFECT_BIT(defect)                                  \
     }
+#define TRACE_ID(name, kind, len, defects)                                                         \
+    {                                                                                              \
+        name, NULL, SCHEMA_##kind, ROLE_TRACE_ID, len, defects                                     \
+    }
 #define TIME(name)                                                                                 \
     {                                                                                              \
         name, NULL, SCHEMA_TIME, ROLE_NONE, 0, DEFECT_BIT(TIME)                                    \
@@ -141,7 +145,7 @@ static const struct schema_message span = {
     .required = DEFECT_BIT(TRACE_ID) | DEFECT_BIT(SPAN_ID),
     .fields =
         {
-            [1] = ID("Span.trace_id", 16, TRACE_ID),
+            [1] = TRACE_ID("Span.trace_id", ID, 16, DEFECT_BIT(TRACE_ID)),
             [2] = ID("Span.span_id", 8, SPAN_ID),
             [3] = BYTES("Span.trace_state"),
             [4] = ID("Span.parent_span_id", 8, PARENT_ID),
@@ -394,7 +398,7 @@ static const struct schema_message log_record = {
             [6] = SUB("LogRecord.attributes", schema_key_value),
             [7] = VARINT("LogRecord.dropped_attributes_count"),
             [8] = FIXED32("LogRecord.flags"),
-            [9] = BYTES("LogRecord.trace_id"),
+            [9] = TRACE_ID("LogRecord.trace_id", BYTES, 0, 0),
             [10] = BYTES("LogRecord.span_id"),
             [11] = FIXED64("LogRecord.observed_time_unix_nano"),
             [12] = BYTES("LogRecord.event_name"),

@@ -27,6 +27,7 @@ enum schema_kind {
 /* What a field means for the counts. */
 enum schema_role {
     ROLE_NONE,
+    ROLE_TRACE_ID, /* of a span or log record: whose trace it belongs to */
     ROLE_SHARED,   /* repeated in the row of every item of this message */
     ROLE_RESOURCE, /* holds one resource and its scopes */
     ROLE_SCOPE,    /* holds one scope and its items */

@@ -288,10 +288,13 @@ static const struct option record_rows[] = {
                 "scope."),
     OPTION_SIZE(struct record_conf, max_bytes, "max_bytes", "10MB", "64KiB", "512MiB", OPT_RELOAD,
                 "Most bytes of one record. Topics are made with room for this."),
+    OPTION_UINT(struct record_conf, max_parts, "max_parts", "64", "1", "10000", OPT_RELOAD,
+                "Most records one request may become, which bounds the rows it may become. They "
+                "take at most twice router.max_decompressed and kafka.queue_bytes together."),
     OPTION_END,
 };
 static const struct option_group record_options = {
-    "record", "What one Kafka record may hold; what is above is refused.", record_rows};
+    "record", "What one Kafka record may hold; a request above that becomes several.", record_rows};
 
 static const struct option consumer_rows[] = {
     OPTION_SIZE(struct consumer_conf, memory, "memory", "320MiB", "64MiB", "64GiB", 0,
@@ -356,9 +359,9 @@ const struct option_group conf_options = {"tenantry.conf", "The file of the whol
     OPTION_RATE(s, at rate, "rate", "0", NULL, OPT_MAX, OPT_RELOAD | OPT_BYTES,                    \
                 "Bytes per second after decompression. 0 = unlimited."),                           \
         OPTION_SIZE(s, at burst, "burst", "0", NULL, OPT_MAX, OPT_RELOAD,                          \
-                    "Bytes that may come at once: at least the largest request, which is the "     \
-                    "smaller of record.max_bytes and router.max_decompressed. 0 = two seconds of " \
-                    "the rate, or the largest request if that is more."),                          \
+                    "Bytes that may come at once: at least the largest request, "                  \
+                    "router.max_decompressed. 0 = two seconds of the rate, or the largest "        \
+                    "request if that is more."),                                                   \
         OPTION_RATE(s, at items, "items", "0", NULL, OPT_MAX, OPT_RELOAD,                          \
                     "Spans, data points and log records per second, two seconds of them at "       \
                     "once. 0 = unlimited."),                                                       \

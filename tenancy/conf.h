@@ -124,6 +124,7 @@ struct record_conf {
     uint64_t max_items;    /* items one record may hold */
     uint64_t max_expanded; /* bytes its rows may become */
     uint64_t max_bytes;    /* of a record's value; the topic's max.message.bytes is this + room */
+    uint64_t max_parts;    /* records one request may become */
 };
 
 /* A record that is alone in its batch may take so many eighths of consumer.memory. */

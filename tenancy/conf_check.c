@@ -383,8 +383,8 @@ static int check_burst(const struct check *c, const char *option, const struct r
     option_format_number(OPT_SIZE, r->burst, told, sizeof(told));
     option_format_number(OPT_SIZE, largest, least, sizeof(least));
     return fail(c, option,
-                "a burst of %s is smaller than the largest request, %s (the smaller of "
-                "record.max_bytes and router.max_decompressed), which could then hardly ever pass",
+                "a burst of %s is smaller than the largest request, %s (router.max_decompressed), "
+                "which could then hardly ever pass",
                 told, least);
 }
 

@@ -141,6 +141,8 @@ static bool take_bytes(struct request *req, uint64_t n, struct refusal *why)
 void release_body(struct request *req)
 {
     buf_release(&req->body);
+    if (req->split != NULL)
+        split_release(req->split);
     if (req->held == 0)
         return;
     atomic_fetch_sub(&req->loop->router->buffered, req->held);
@@ -202,16 +204,18 @@ void answer_refused(struct request *req, const struct refusal *why)
 
 void answer_accepted(struct request *req)
 {
-    const struct rejection *lost = req->rejection;
+    const struct split_result *split = req->split;
+    char text[160];
     struct answer a = {.outcome = OUTCOME_ACCEPTED};
     const uint64_t today = day_of(req->received_ns);
     day_count_take(&req->tenant->runtime->items[req->signal], req->items, 0, today);
     day_count_take(&req->tenant->runtime->requests[req->signal], 1, 0, today);
-    if (lost != NULL) {
-        a.rejected = lost->items.rejected;
-        a.message = lost->text;
+    if (split != NULL && split->rejected > 0) {
+        split_describe(req->signal, split, text, sizeof(text));
+        a.rejected = split->rejected;
+        a.message = text;
         router_count_rejected(req->loop->router->metrics, req->tenant->runtime, req->signal,
-                              lost->items.by_defect);
+                              split->by_defect);
     }
     answer(req, &a);
 }

@@ -21,47 +21,20 @@ static bool set_deadline(struct request *req, struct refusal *why)
     return true;
 }
 
-static bool refuse_record(const struct request *req, struct refusal *why)
-{
-    return refuse_text(why, OUTCOME_RECORD_TOO_LARGE, "%s: at most %llu bytes",
-                       outcome_info[OUTCOME_RECORD_TOO_LARGE].text,
-                       (unsigned long long)req->snapshot->conf->record.max_bytes);
-}
-
-/* The ceiling of a body that is protobuf. Whole requests become one record, so what no record may
- * hold need not be decompressed either: a bomb costs the loop that much time. */
-static size_t protobuf_ceiling(const struct request *req)
-{
-    const struct conf *conf = req->snapshot->conf;
-    return conf->record.max_bytes < conf->router.max_decompressed ? conf->record.max_bytes
-                                                                  : conf->router.max_decompressed;
-}
-
-/* The ceiling was met. */
-static bool refuse_size(const struct request *req, size_t ceiling, struct refusal *why)
-{
-    return ceiling < req->snapshot->conf->router.max_decompressed
-               ? refuse_record(req, why)
-               : refuse(why, OUTCOME_TOO_LARGE_DECOMPRESSED);
-}
-
-/* JSON text may be larger than the record it becomes. */
 static bool decompress_body(struct request *req, struct refusal *why)
 {
     static const enum outcome outcomes[] = {
         [DECOMPRESS_CORRUPT] = OUTCOME_BAD_COMPRESSION,
+        [DECOMPRESS_TOO_LARGE] = OUTCOME_TOO_LARGE_DECOMPRESSED,
         [DECOMPRESS_NO_MEMORY] = OUTCOME_OVERLOADED,
     };
-    size_t ceiling =
-        req->json ? req->snapshot->conf->router.max_decompressed : protobuf_ceiling(req);
-    struct buf plain = BUF_INIT_CEILING(ceiling);
+    struct buf plain = BUF_INIT_CEILING(req->snapshot->conf->router.max_decompressed);
     enum decompress_status status =
         coding_decompress(&req->loop->decompressor, req->coding, req->kind == REQUEST_GRPC,
                           buf_slice(&req->body), &plain);
     if (status != DECOMPRESS_OK) {
         buf_release(&plain);
-        return status == DECOMPRESS_TOO_LARGE ? refuse_size(req, ceiling, why)
-                                              : refuse(why, outcomes[status]);
+        return refuse(why, outcomes[status]);
     }
     req->bytes = plain.len;
     return replace_body(req, plain, why);
@@ -100,7 +73,7 @@ static bool transcode(struct request *req, struct refusal *why)
 {
     if (!req->json)
         return true;
-    struct buf protobuf = BUF_INIT_CEILING(protobuf_ceiling(req));
+    struct buf protobuf = BUF_INIT_CEILING(req->snapshot->conf->router.max_decompressed);
     struct json_error error;
     enum json_status status = json_transcode(req->signal, buf_slice(&req->body), &protobuf, &error);
     if (status == JSON_OK) {
@@ -110,16 +83,8 @@ static bool transcode(struct request *req, struct refusal *why)
     buf_release(&protobuf);
     if (status == JSON_MALFORMED)
         return refuse_json(req, &error, why);
-    return status == JSON_TOO_LARGE ? refuse_size(req, protobuf.ceiling, why)
-                                    : refuse(why, OUTCOME_OVERLOADED);
-}
-
-static bool record_fits(struct request *req, struct refusal *why)
-{
-    const struct conf *conf = req->snapshot->conf;
-    if (req->body.len > conf->record.max_bytes)
-        return refuse_record(req, why);
-    return true;
+    return refuse(why,
+                  status == JSON_TOO_LARGE ? OUTCOME_TOO_LARGE_DECOMPRESSED : OUTCOME_OVERLOADED);
 }
 
 /* R262: they belong to profiles; who sends them elsewhere loses keys or values. */
@@ -133,24 +98,23 @@ static void tell_string_indexes(const struct request *req, uint64_t n)
 
 static bool scan(struct request *req, struct refusal *why)
 {
-    const struct record_conf *record = &req->snapshot->conf->record;
-    const struct scan_limits limits = {record->max_items, record->max_expanded};
+    const struct scan_limits limits = request_ceilings(req->snapshot->conf);
     struct scan_result found = {0};
     enum scan_status status = scan_request(req->signal, buf_slice(&req->body), &limits, &found);
     req->items = found.items;
-    req->bad_items = found.bad_items;
     switch (status) {
     case SCAN_OK:
         tell_string_indexes(req, found.string_indexes);
+        plan_split(req, &found);
         return true;
     case SCAN_TOO_MANY_ITEMS:
         return refuse_text(why, OUTCOME_TOO_MANY_ITEMS, "%s: at most %llu",
                            outcome_info[OUTCOME_TOO_MANY_ITEMS].text,
-                           (unsigned long long)record->max_items);
+                           (unsigned long long)limits.items);
     case SCAN_TOO_MANY_EXPANDED:
         return refuse_text(why, OUTCOME_TOO_MANY_EXPANDED, "%s: at most %llu bytes",
                            outcome_info[OUTCOME_TOO_MANY_EXPANDED].text,
-                           (unsigned long long)record->max_expanded);
+                           (unsigned long long)limits.expanded_bytes);
     case SCAN_MALFORMED:
         break;
     }
@@ -161,29 +125,10 @@ static bool scan(struct request *req, struct refusal *why)
     return false;
 }
 
-/* Behind the limits: who sends bad items pays for them, too. */
-static bool leave_out_bad_items(struct request *req, struct refusal *why)
-{
-    if (req->bad_items == 0)
-        return true;
-    struct rejection *lost = arena_alloc(&req->arena, sizeof(*lost));
-    struct buf kept = BUF_INIT;
-    if (lost == NULL ||
-        filter_request(req->signal, buf_slice(&req->body), &kept, &lost->items) < 0) {
-        buf_release(&kept);
-        return refuse(why, OUTCOME_OVERLOADED);
-    }
-    filter_describe(req->signal, &lost->items, lost->text, sizeof(lost->text));
-    req->rejection = lost;
-    req->items = lost->items.kept;
-    return replace_body(req, kept, why);
-}
-
 bool check_body(struct request *req, struct refusal *why)
 {
     static step_fn *const steps[] = {
-        set_deadline, decompress, size_fits,     transcode,
-        record_fits,  scan,       limit_payload, leave_out_bad_items,
+        set_deadline, decompress, size_fits, transcode, scan, limit_payload,
     };
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
         if (!steps[i](req, why))

@@ -1,6 +1,9 @@
-/* From the checked payload to the answer. Kafka has the body by reference: it stays until the
- * delivery report, also when the request was answered or its client went away before. What the
- * report then says is counted, not told. */
+/* From the checked payload to the answer. Kafka has the body, or the parts it was split into, by
+ * reference: they stay until the last delivery report, also when the request was answered or its
+ * client went away before. What the reports then say is counted, not told.
+ *
+ * A request of several records has succeeded when all are confirmed. When one is not, its sender is
+ * told so, and repeats them all: those that Kafka has are counted as possible duplicates. */
 #include "router/admission/admission_steps.h"
 
 #include "base/clock.h"
@@ -12,14 +15,27 @@
 /* A record that goes ahead finds out whether Kafka takes them again: that takes a moment. */
 #define STALLED_RETRY_NS (3 * NS_PER_S)
 
-/* In the request's arena; the request has a reference for it. */
-struct delivery {
-    struct loop_message message; /* first: a message is cast to its delivery */
+struct delivery;
+
+/* One record under way. */
+struct parcel {
+    struct loop_message message; /* first: a message is cast to its parcel */
     struct producer_record record;
-    struct request *req;
-    uint64_t sent_ns;
+    struct delivery *delivery;
     rd_kafka_resp_err_t error;
     bool possibly_persisted;
+};
+
+/* In the request's arena; the request has a reference for it until the last report. */
+struct delivery {
+    struct request *req;
+    uint64_t sent_ns;
+    size_t waiting;            /* reports to come */
+    uint64_t stored;           /* items that Kafka has or may have */
+    rd_kafka_resp_err_t error; /* of the first record that failed for good, else of the first */
+    size_t n;
+    struct producer_record **records; /* of the parcels */
+    struct parcel parcels[];
 };
 
 static struct request *request_of_timer(struct loop_timer *t)
@@ -45,9 +61,9 @@ void arm_deadline(struct request *req)
     loop_timer_set(req->loop, &req->timer, req->deadline_ns);
 }
 
-/* --- report --------------------------------------------------------------------------------- */
+/* --- reports -------------------------------------------------------------------------------- */
 
-static void answer_report(struct request *req, const struct delivery *d)
+static void answer_reports(struct request *req, const struct delivery *d)
 {
     struct refusal why;
     if (d->error == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -59,83 +75,135 @@ static void answer_report(struct request *req, const struct delivery *d)
     answer_refused(req, &why);
 }
 
-static void on_report(struct loop_message *m)
+/* All reports are in. The delivery may be gone afterwards. */
+static void conclude(struct delivery *d)
 {
-    struct delivery *d = (struct delivery *)m;
     struct request *req = d->req;
     struct router_metrics *metrics = req->loop->router->metrics;
     struct tenant_runtime *rt = req->tenant->runtime;
     bool confirmed = d->error == RD_KAFKA_RESP_ERR_NO_ERROR;
     bool told_success = confirmed && !req->answered && !req->gone;
-    req->stored = confirmed || d->possibly_persisted;
     req->produced = false;
     release_body(req);
     if (confirmed)
         router_observe_ack(metrics, rt, req->signal, req->loop->now_ns - d->sent_ns);
-    if ((confirmed || d->possibly_persisted) && !told_success)
-        router_count_possible_duplicates(metrics, rt, req->signal, req->items);
+    if (d->stored > 0 && !told_success)
+        router_count_possible_duplicates(metrics, rt, req->signal, d->stored);
     if (!req->answered && !req->gone)
-        answer_report(req, d);
+        answer_reports(req, d);
     request_unref(req);
+}
+
+/* What will never pass is told before what may pass when it is tried again. */
+static void note_error(struct delivery *d, rd_kafka_resp_err_t error)
+{
+    bool for_good =
+        error != RD_KAFKA_RESP_ERR_NO_ERROR && !outcome_info[producer_outcome(error)].retryable;
+    if (d->error == RD_KAFKA_RESP_ERR_NO_ERROR ||
+        (for_good && outcome_info[producer_outcome(d->error)].retryable))
+        d->error = error;
+}
+
+static void on_report(struct loop_message *m)
+{
+    struct parcel *p = (struct parcel *)m;
+    struct delivery *d = p->delivery;
+    struct request *req = d->req;
+    note_error(d, p->error);
+    if (p->error == RD_KAFKA_RESP_ERR_NO_ERROR || p->possibly_persisted) {
+        d->stored += p->record.items;
+        req->stored = true;
+    }
+    if (--d->waiting == 0)
+        conclude(d);
+    else
+        FAULT_POINT("between_reports");
 }
 
 /* Thread: the producer's. */
 static void on_done(void *arg, rd_kafka_resp_err_t error, bool possibly_persisted)
 {
-    struct delivery *d = arg;
-    d->error = error;
-    d->possibly_persisted = possibly_persisted;
-    d->message.run = on_report;
-    loop_post(d->req->loop, &d->message);
+    struct parcel *p = arg;
+    p->error = error;
+    p->possibly_persisted = possibly_persisted;
+    p->message.run = on_report;
+    loop_post(p->delivery->req->loop, &p->message);
 }
 
 /* --- sending -------------------------------------------------------------------------------- */
 
+/* `part` NULL: the body. */
+static void fill_record(struct producer_record *r, const struct request *req,
+                        const struct split_part *part)
+{
+    *r = (struct producer_record){.value = buf_slice(part ? &part->bytes : &req->body),
+                                  .tenant = req->tenant,
+                                  .signal = req->signal,
+                                  .key_id = slice_str(req->key->id),
+                                  .received_ns = req->received_ns,
+                                  .items = part ? part->items : req->items,
+                                  .done = on_done};
+    memcpy(r->request_hash, req->hash, sizeof(r->request_hash));
+}
+
 static struct delivery *new_delivery(struct request *req)
 {
-    struct delivery *d = arena_calloc(&req->arena, 1, sizeof(*d));
-    if (d == NULL)
+    size_t n = req->split ? req->split->n : 1;
+    struct delivery *d = arena_calloc(&req->arena, 1, sizeof(*d) + n * sizeof(struct parcel));
+    struct producer_record **records =
+        arena_calloc(&req->arena, n, sizeof(struct producer_record *));
+    if (d == NULL || records == NULL)
         return NULL;
+    d->records = records;
     d->req = req;
     d->sent_ns = req->loop->now_ns;
-    d->record = (struct producer_record){.value = buf_slice(&req->body),
-                                         .tenant = req->tenant,
-                                         .signal = req->signal,
-                                         .key_id = slice_str(req->key->id),
-                                         .received_ns = req->received_ns,
-                                         .items = req->items,
-                                         .done = on_done,
-                                         .arg = d};
-    XXH128_canonical_t hash;
-    XXH128_canonicalFromHash(&hash, XXH3_128bits(req->body.at, req->body.len));
-    memcpy(d->record.request_hash, hash.digest, sizeof(hash.digest));
+    d->n = n;
+    for (size_t i = 0; i < n; i++) {
+        struct parcel *p = &d->parcels[i];
+        fill_record(&p->record, req, req->split ? &req->split->parts[i] : NULL);
+        p->record.part = (unsigned)i + 1;
+        p->record.parts = (unsigned)n;
+        p->record.arg = p;
+        records[i] = &p->record;
+        p->delivery = d;
+    }
     return d;
 }
 
-/* Returns the error of what did not even start. */
-static rd_kafka_resp_err_t send_record(struct request *req)
+/* Returns the error of what did not even start. Once a record is under way, its report answers. */
+static rd_kafka_resp_err_t send_records(struct request *req)
 {
     struct delivery *d = new_delivery(req);
+    rd_kafka_resp_err_t error;
     if (d == NULL)
         return RD_KAFKA_RESP_ERR__QUEUE_FULL;
     request_ref(req);
     req->produced = true;
-    rd_kafka_resp_err_t error = producer_send(req->loop->router->producers, &d->record);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        req->produced = false;
-        request_unref(req);
+    d->waiting = producer_send_all(req->loop->router->producers, d->records, d->n, &error);
+    if (d->waiting > 0) {
+        note_error(d, error);
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
+    req->produced = false;
+    request_unref(req);
     return error;
 }
 
 static void send_now(struct request *req)
 {
     struct refusal why;
+    XXH128_canonical_t hash;
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(req->body.at, req->body.len));
+    memcpy(req->hash, hash.digest, sizeof(req->hash));
+    if (!split_body(req, &why)) {
+        answer_refused(req, &why);
+        return;
+    }
     if (req->items == 0) { /* R93, R102: nothing to keep */
         answer_accepted(req);
         return;
     }
-    rd_kafka_resp_err_t error = send_record(req);
+    rd_kafka_resp_err_t error = send_records(req);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
         arm_deadline(req);
         return;

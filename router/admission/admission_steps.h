@@ -3,7 +3,6 @@
 #ifndef ROUTER_ADMISSION_STEPS_H
 #define ROUTER_ADMISSION_STEPS_H
 
-#include "otlp/filter.h"
 #include "router/admission/admission.h"
 #include "router/router.h"
 
@@ -20,12 +19,6 @@ bool refuse(struct refusal *why, enum outcome outcome);
 bool refuse_text(struct refusal *why, enum outcome outcome, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Items that the request lost (R270). */
-struct rejection {
-    struct filter_result items;
-    char text[160];
-};
-
 /* A step: true = go on, false = refused and `why` is filled. */
 typedef bool step_fn(struct request *req, struct refusal *why);
 
@@ -37,7 +30,7 @@ void answer_refused(struct request *req, const struct refusal *why);
 void answer_accepted(struct request *req);
 /* Counts `n` more bytes into the global budget and the tenant's cap. */
 bool reserve_bytes(struct request *req, uint64_t n, struct refusal *why);
-/* Frees the body and gives back all bytes counted for it. */
+/* Frees the body and what it was split into, and gives back all bytes counted for them. */
 void release_body(struct request *req);
 /* Puts another body, which it takes, in its place. */
 bool replace_body(struct request *req, struct buf body, struct refusal *why);
@@ -71,6 +64,15 @@ void return_quota(struct request *req);
 /* --- admission_body.c --- */
 
 step_fn check_body;
+
+/* --- admission_split.c --- */
+
+/* Of what was scanned: whether it may be one record as it is. */
+void plan_split(struct request *req, const struct scan_result *found);
+/* What one request may become in all; above, scan_request stops. */
+struct scan_limits request_ceilings(const struct conf *conf);
+/* Puts the records that the body becomes in its place, when it cannot be one as it is. */
+step_fn split_body;
 
 /* --- admission_deliver.c --- */
 

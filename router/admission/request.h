@@ -20,7 +20,7 @@
 #include "base/address.h"
 #include "base/arena.h"
 #include "base/buf.h"
-#include "otlp/signal.h"
+#include "otlp/split.h"
 #include "router/admission/outcome.h"
 #include "router/net/loop.h"
 
@@ -110,16 +110,19 @@ struct request {
     uint64_t not_before_ns;        /* monotonic; a limit lets it pass then */
     uint64_t held; /* bytes counted into max_buffered and the tenant's in-flight cap */
     uint64_t bytes,
-        items;          /* of the payload: as received, at last as protobuf; scanned, then kept */
-    uint64_t bad_items; /* as the scan found */
+        items;      /* of the payload: as received, at last as protobuf; scanned, then kept */
+    bool bad_items; /* the scan found some */
     uint64_t quota_bytes, quota_day; /* counted against the daily quotas */
     bool stored;                     /* and to stay so: Kafka has it, or may have it */
     bool would_be_refused;           /* limits.dry_run: counted */
     /* The tenant is over its in-flight cap: the transport lets the client send no more (R45). */
-    bool paused, whole;          /* whole: the body ended meanwhile */
-    uint64_t pause_until_ns;     /* monotonic; then it is refused */
-    struct rejection *rejection; /* in the arena; NULL: no item was rejected */
-    struct loop_timer timer;     /* deadline or not_before */
+    bool paused, whole;      /* whole: the body ended meanwhile */
+    uint64_t pause_until_ns; /* monotonic; then it is refused */
+    /* In the arena; NULL: the body is the only record, and no item was rejected. */
+    struct split_result *split;
+    bool needs_split;        /* the body cannot be a record as it is */
+    uint8_t hash[16];        /* of the body as protobuf, before it was split */
+    struct loop_timer timer; /* deadline or not_before */
 };
 
 /* With one reference, the transport's. The body's ceiling is router.max_body. NULL: no memory. */

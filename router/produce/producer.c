@@ -5,6 +5,7 @@
 #include "router/produce/producer.h"
 
 #include "base/clock.h"
+#include "base/fault.h"
 #include "base/log_repeat.h"
 #include "router/produce/producer_conf.h"
 #include "router/produce/producer_handle.h"
@@ -108,23 +109,36 @@ static void tell_change(const struct sender *m, const struct standing *before,
                   log_f64("after_s", (double)(after->moved_ns - before->moved_ns) / NS_PER_S));
 }
 
-static rd_kafka_resp_err_t admit(struct producers *p, struct producer_record *r)
+/* All of them or none: they are of one request, which is sent whole or not at all. */
+static rd_kafka_resp_err_t admit(struct producers *p, struct sender *m,
+                                 struct producer_record *const *records, size_t n)
 {
-    struct sender *m = r->sender;
+    uint64_t bytes = 0, now_ns = clock_mono_ns();
+    for (size_t i = 0; i < n; i++)
+        bytes += records[i]->value.len;
     const struct kafka_alive alive = watch_alive(p->watch);
     const struct lane_load loads[LANE_COUNT] = {[LANE_FAST] = load_of(p, slot_of(p, m, LANE_FAST)),
                                                 [LANE_SLOW] = load_of(p, slot_of(p, m, LANE_SLOW))};
-    r->sent_ns = clock_mono_ns();
     pthread_mutex_lock(&m->lock);
     const struct standing before = m->standing;
+    const struct lane_load *load = &loads[before.lane];
+    if (n > 1 && load->bytes + bytes > load->ceiling) { /* one alone: librdkafka tells */
+        pthread_mutex_unlock(&m->lock);
+        return RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    }
     enum standing_answer answer =
-        standing_admit(&m->standing, r->value.len, loads, p->stall_ns, alive, r->sent_ns);
+        standing_admit(&m->standing, n, bytes, loads, p->stall_ns, alive, now_ns);
     const struct standing after = m->standing;
-    r->lane = after.lane;
-    if (answer == STANDING_SEND && after.records[r->lane] == 1)
-        atomic_fetch_add(&slot_of(p, m, r->lane)->tenants, 1);
+    if (answer == STANDING_SEND && after.records[after.lane] == n)
+        atomic_fetch_add(&slot_of(p, m, after.lane)->tenants, 1);
     pthread_mutex_unlock(&m->lock);
-    tell_change(m, &before, &after, r->tenant->topic[r->signal], "nothing was confirmed in time");
+    for (size_t i = 0; i < n; i++) {
+        records[i]->sender = m;
+        records[i]->lane = after.lane;
+        records[i]->sent_ns = now_ns;
+    }
+    tell_change(m, &before, &after, records[0]->tenant->topic[records[0]->signal],
+                "nothing was confirmed in time");
     return answer == STANDING_SEND      ? RD_KAFKA_RESP_ERR_NO_ERROR
            : answer == STANDING_STALLED ? PRODUCER_STALLED
                                         : PRODUCER_OVER_SHARE;
@@ -194,20 +208,31 @@ static rd_kafka_resp_err_t send_to(struct slot *s, const char *topic, struct pro
     return error;
 }
 
+size_t producer_send_all(struct producers *p, struct producer_record *const *records, size_t n,
+                         rd_kafka_resp_err_t *ret_error)
+{
+    const char *topic = records[0]->tenant->topic[records[0]->signal];
+    struct sender *m = senders_get(p->senders, records[0]->tenant->id);
+    size_t sent = 0;
+    *ret_error = m ? admit(p, m, records, n) : RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    if (*ret_error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    struct slot *s = slot_of(p, m, records[0]->lane);
+    while (sent < n &&
+           (*ret_error = send_to(s, topic, records[sent])) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (++sent < n)
+            FAULT_POINT("between_records");
+    for (size_t i = sent; i < n; i++)
+        settle(p, records[i], topic, *ret_error);
+    if (sent < n)
+        tell_failure(p, m, topic, *ret_error);
+    return sent;
+}
+
 rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r)
 {
-    const char *topic = r->tenant->topic[r->signal];
-    r->sender = senders_get(p->senders, r->tenant->id);
-    if (r->sender == NULL)
-        return RD_KAFKA_RESP_ERR__QUEUE_FULL;
-    rd_kafka_resp_err_t error = admit(p, r);
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return error;
-    error = send_to(slot_of(p, r->sender, r->lane), topic, r);
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return error;
-    settle(p, r, topic, error);
-    tell_failure(p, r->sender, topic, error);
+    rd_kafka_resp_err_t error;
+    producer_send_all(p, &r, 1, &error);
     return error;
 }
 

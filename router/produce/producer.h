@@ -32,6 +32,10 @@ struct producer_record {
     struct slice key_id; /* public id of the ingestion key */
     uint64_t received_ns, items;
     uint8_t request_hash[16];
+    unsigned part, parts; /* which of the request's records, from 1; parts 0 or 1: the only one */
+    bool to_partition;    /* to this one, with this key; else to any, without a key */
+    int32_t partition;
+    struct slice key; /* empty = none; librdkafka copies it */
     producer_done_fn *done;
     void *arg;
     /* The pool's. */
@@ -45,6 +49,11 @@ struct producers *producers_new(const struct conf *conf, const char *brokers, st
 /* 0, or what went wrong at once (then `done` does not run): QUEUE_FULL, MSG_SIZE_TOO_LARGE,
  * PRODUCER_OVER_SHARE, ... Thread: any. */
 rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r);
+/* Several records of one tenant and signal, of one request: admitted together or not at all. How
+ * many are on their way, from the first; fewer than `n` when something went wrong at once, which
+ * *ret_error tells. Thread: any. */
+size_t producer_send_all(struct producers *p, struct producer_record *const *records, size_t n,
+                         rd_kafka_resp_err_t *ret_error);
 /* What an error of producer_send or `done` means to the sender. */
 enum outcome producer_outcome(rd_kafka_resp_err_t error);
 /* What it says about the partition, and what the operator may do about it. */

@@ -113,31 +113,59 @@ static uint64_t run_number(void)
     return run;
 }
 
+struct values {
+    char version[12], received[24], items[24], request[33], name[48], part[32];
+};
+
+/* The headers of a record; librdkafka copies them. */
+static rd_kafka_headers_t *headers_of(const struct producer_record *r)
+{
+    struct values v;
+    snprintf(v.version, sizeof(v.version), "%d", RECORD_VERSION);
+    snprintf(v.received, sizeof(v.received), "%" PRIu64, r->received_ns);
+    snprintf(v.items, sizeof(v.items), "%" PRIu64, r->items);
+    snprintf(v.part, sizeof(v.part), "%u/%u", r->part, r->parts);
+    snprintf(v.name, sizeof(v.name), "%016" PRIx64 ".%" PRIu64, run_number(),
+             atomic_fetch_add(&records_named, 1));
+    hex_text(r->request_hash, v.request);
+    const struct {
+        const char *name;
+        struct slice value;
+    } rows[] = {
+        {RECORD_H_VERSION, slice_str(v.version)},
+        {RECORD_H_TENANT, slice_str(r->tenant->id)},
+        {RECORD_H_KEY, r->key_id},
+        {RECORD_H_RECEIVED, slice_str(v.received)},
+        {RECORD_H_ITEMS, slice_str(v.items)},
+        {RECORD_H_REQUEST, slice_str(v.request)},
+        {RECORD_H_NAME, slice_str(v.name)},
+        {RECORD_H_PART, slice_str(v.part)},
+    };
+    size_t n = sizeof(rows) / sizeof(rows[0]) - (r->parts < 2); /* the last is for several */
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(n);
+    for (size_t i = 0; i < n; i++)
+        rd_kafka_header_add(headers, rows[i].name, -1, rows[i].value.at,
+                            (ssize_t)rows[i].value.len);
+    return headers;
+}
+
 static rd_kafka_resp_err_t produce(rd_kafka_t *rk, rd_kafka_topic_t *rkt, struct producer_record *r)
 {
-    char version[12], received[24], items[24], request[33], name[48];
-    int n_version = snprintf(version, sizeof(version), "%d", RECORD_VERSION);
-    int n_received = snprintf(received, sizeof(received), "%" PRIu64, r->received_ns);
-    int n_items = snprintf(items, sizeof(items), "%" PRIu64, r->items);
-    hex_text(r->request_hash, request);
-    int n_name = snprintf(name, sizeof(name), "%016" PRIx64 ".%" PRIu64, run_number(),
-                          atomic_fetch_add(&records_named, 1));
+    rd_kafka_headers_t *headers = headers_of(r);
     /* clang-format off */
-    return rd_kafka_producev(rk,
+    rd_kafka_resp_err_t error = rd_kafka_producev(rk,
         RD_KAFKA_V_RKT(rkt),
-        RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
+        RD_KAFKA_V_PARTITION(r->to_partition ? r->partition : RD_KAFKA_PARTITION_UA),
         RD_KAFKA_V_MSGFLAGS(0), /* by reference: not copied, not freed */
         RD_KAFKA_V_VALUE((void *)r->value.at, r->value.len),
-        RD_KAFKA_V_HEADER(RECORD_H_VERSION, version, n_version),
-        RD_KAFKA_V_HEADER(RECORD_H_TENANT, r->tenant->id, -1),
-        RD_KAFKA_V_HEADER(RECORD_H_KEY, r->key_id.at, (ssize_t)r->key_id.len),
-        RD_KAFKA_V_HEADER(RECORD_H_RECEIVED, received, n_received),
-        RD_KAFKA_V_HEADER(RECORD_H_ITEMS, items, n_items),
-        RD_KAFKA_V_HEADER(RECORD_H_REQUEST, request, 32),
-        RD_KAFKA_V_HEADER(RECORD_H_NAME, name, n_name),
+        RD_KAFKA_V_KEY(r->key.at, r->key.len),
+        RD_KAFKA_V_HEADERS(headers), /* librdkafka's from now on, unless it fails */
         RD_KAFKA_V_OPAQUE(r),
         RD_KAFKA_V_END);
     /* clang-format on */
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_headers_destroy(headers);
+    return error;
 }
 
 static void count_out(struct handle *h, uint64_t bytes)

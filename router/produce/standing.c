@@ -67,7 +67,7 @@ static bool within_window(const struct standing *s, uint64_t bytes)
            s->bytes[LANE_SLOW] + bytes <= s->window;
 }
 
-enum standing_answer standing_admit(struct standing *s, uint64_t bytes,
+enum standing_answer standing_admit(struct standing *s, uint64_t records, uint64_t bytes,
                                     const struct lane_load loads[LANE_COUNT], uint64_t stall_ns,
                                     struct kafka_alive alive, uint64_t now_ns)
 {
@@ -79,7 +79,7 @@ enum standing_answer standing_admit(struct standing *s, uint64_t bytes,
         return STANDING_STALLED;
     if (!within_share(s, bytes, &loads[s->lane]))
         return STANDING_OVER_SHARE;
-    s->records[s->lane]++;
+    s->records[s->lane] += records;
     s->bytes[s->lane] += bytes;
     return STANDING_SEND;
 }

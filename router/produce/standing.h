@@ -41,9 +41,9 @@ struct standing {
 };
 
 enum standing_answer { STANDING_SEND, STANDING_OVER_SHARE, STANDING_STALLED };
-/* May a record of `bytes` go? Then it is counted, and belongs to s->lane of now. `stall_ns`: how
- * long Kafka may take for a record. May change the lane. */
-enum standing_answer standing_admit(struct standing *s, uint64_t bytes,
+/* May `records` of `bytes` together go? Then they are counted, and belong to s->lane of now.
+ * `stall_ns`: how long Kafka may take for a record. May change the lane. */
+enum standing_answer standing_admit(struct standing *s, uint64_t records, uint64_t bytes,
                                     const struct lane_load loads[LANE_COUNT], uint64_t stall_ns,
                                     struct kafka_alive alive, uint64_t now_ns);
 

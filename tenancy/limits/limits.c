@@ -4,8 +4,7 @@
 
 uint64_t conf_largest_request(const struct conf *c)
 {
-    uint64_t record = c->record.max_bytes, body = c->router.max_decompressed;
-    return record < body ? record : body;
+    return c->router.max_decompressed;
 }
 
 /* This router's part of what all of them may let through; 0 stays unlimited. */

@@ -54,17 +54,17 @@ struct producers *producers_new(const struct conf *conf, const char *brokers, st
     return p;
 }
 
-rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r)
+size_t producer_send_all(struct producers *p, struct producer_record *const *records, size_t n,
+                         rd_kafka_resp_err_t *ret_error)
 {
-    rd_kafka_resp_err_t rc = RD_KAFKA_RESP_ERR__QUEUE_FULL;
+    size_t sent = 0;
     pthread_mutex_lock(&p->lock);
-    if (p->n < MOST_WAITING) {
-        p->waiting[p->n++] = r;
-        rc = RD_KAFKA_RESP_ERR_NO_ERROR;
-    }
+    while (sent < n && p->n < MOST_WAITING)
+        p->waiting[p->n++] = records[sent++];
     pthread_cond_signal(&p->wake);
     pthread_mutex_unlock(&p->lock);
-    return rc;
+    *ret_error = sent < n ? RD_KAFKA_RESP_ERR__QUEUE_FULL : RD_KAFKA_RESP_ERR_NO_ERROR;
+    return sent;
 }
 
 void producers_warm(struct producers *p, const struct tenant *t)

@@ -36,7 +36,7 @@ class Front(AttackedFront):
     def __init__(self, folder, kafka, name):
         self.reports = folder / "sanitizer"
         router = ('handshake_timeout = "5s"; header_timeout = "3s"; body_timeout = "4s"; drain_timeout = "6s";'
-                  ' answer_timeout = "30s"; max_body = "4MiB"; ')  # fmt: skip
+                  ' answer_timeout = "30s"; max_body = "4MiB"; max_decompressed = "1MiB"; ')  # fmt: skip
         self.reports.mkdir(parents=True)
         super().__init__(folder, kafka, name, router, 'max_bytes = "1MiB";', environment(self.reports))
 

@@ -93,7 +93,11 @@ CRASH_POINTS = [
     ("after_dlq_ack", 1, poison),
     ("inside_rebalance", 1, None),
     ("between_reload_and_use", 1, change_keys),
+    ("between_records", 150, None),
+    ("between_reports", 150, None),
 ]
+# Of these two each request becomes several records, of which some are sent, or confirmed, and some are not.
+PARTS = {"between_records": "max_items = 6;", "between_reports": "max_items = 6;"}
 
 
 def crash_loop(tmp_path, kafka, prefix, point, at, stir, hits):
@@ -101,7 +105,7 @@ def crash_loop(tmp_path, kafka, prefix, point, at, stir, hits):
     without, and the check."""
     faults = tmp_path / "faults"
     faults.mkdir()
-    system = System(tmp_path / "system", kafka.bootstrap, extra={"kafka": f'prefix = "{prefix}";'})
+    system = System(tmp_path / "system", kafka.bootstrap, extra={"kafka": f'prefix = "{prefix}";', "record": PARTS.get(point, "")})
     system.brokers, system.prefix = kafka.bootstrap, prefix
     system.up()
     load = Load(system, tmp_path, rate=500)

@@ -23,7 +23,7 @@ def limits(text):
 
 
 TENANTS = {
-    # A burst is never below record.max_bytes, 64 KiB here.
+    # A burst is never below router.max_decompressed, 64 KiB here.
     "bytes": limits('rate = "50KB/s"; burst = "100KB"; wait = "300ms";'),
     "items": limits('items = "1k/s"; wait = "300ms";'),
     "requests": limits('requests = "20/s"; wait = "300ms";'),
@@ -39,7 +39,7 @@ TENANTS = {
 def system(kafka, tmp_path_factory):
     system = System(
         tmp_path_factory.mktemp("limits"), brokers=kafka.bootstrap, tenants=TENANTS,
-        extra={"kafka": 'prefix = "limits";', "router": 'answer_timeout = "30s";', "record": 'max_bytes = "64KiB";'},
+        extra={"kafka": 'prefix = "limits";', "router": 'answer_timeout = "30s"; max_decompressed = "64KiB";', "record": 'max_bytes = "64KiB";'},
     )  # fmt: skip
     for tenant, text in TENANTS.items():
         path = system.folder / "tenants.d" / f"{tenant}.conf"

@@ -30,7 +30,7 @@ TENANTS = {
 def system(request, kafka, tmp_path_factory):
     system = System(
         tmp_path_factory.mktemp("limits"), brokers=kafka.bootstrap, tenants=TENANTS,
-        extra={"kafka": f'prefix = "limitslong{request.param}";', "record": 'max_bytes = "64KiB";'},
+        extra={"kafka": f'prefix = "limitslong{request.param}";', "router": 'max_decompressed = "64KiB";'},
     )  # fmt: skip
     system.conf.write_text(system.conf.read_text().replace("threads = 2", f"threads = {request.param}"))
     for tenant, text in TENANTS.items():

@@ -24,7 +24,7 @@ DELAY = 'drain_delay = "60s"; drain_timeout = "120s";'
 def system(kafka, tmp_path_factory):
     system = System(
         tmp_path_factory.mktemp("pages"), brokers=kafka.bootstrap, tenants=TENANTS,
-        extra={"kafka": 'prefix = "pages";', "record": 'max_bytes = "64KiB";', "router": DELAY},
+        extra={"kafka": 'prefix = "pages";', "router": DELAY + 'max_decompressed = "64KiB";'},
     )  # fmt: skip
     for tenant, text in TENANTS.items():
         path = system.folder / "tenants.d" / f"{tenant}.conf"

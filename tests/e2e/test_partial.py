@@ -18,18 +18,31 @@ def system(kafka, tmp_path_factory):
     it = System(tmp_path_factory.mktemp("partial"), brokers=kafka.bootstrap, tenants=("acme",),
                 extra={"router": 'answer_timeout = "30s";'})
     it.up()
+    for signal in REQUESTS:
+        until(lambda: post(it, signal, FIRST[signal].SerializeToString()).ok, 60, f"the topic of {signal}")
     yield it
     it.down()
 
 
-def send_http(system, signal, body):
-    answer = requests.post(
+FIRST = {
+    "logs": build.logs_request([build.log("first")]),
+    "traces": build.traces_request([build.span("first")]),
+    "metrics": build.metrics_request([build.gauge("first", [build.number(1)])]),
+}
+
+
+def post(system, signal, body):
+    return requests.post(
         f"https://127.0.0.1:{system.port}/v1/{signal}",
         data=body,
         headers={"content-type": "application/x-protobuf", "x-api-key": system.keys["acme"]},
         verify=str(system.folder / "certs/ca.pem"),
         timeout=60,
     )
+
+
+def send_http(system, signal, body):
+    answer = post(system, signal, body)
     assert answer.status_code == 200, answer.text
     return RESPONSES[signal].FromString(answer.content)
 

@@ -38,7 +38,7 @@ def system(kafka, tmp_path_factory):
     clear_of_midnight()
     system = System(
         tmp_path_factory.mktemp("quota"), brokers=kafka.bootstrap, tenants=TENANTS,
-        extra={"kafka": 'prefix = "quota";', "record": 'max_bytes = "64KiB";'},
+        extra={"kafka": 'prefix = "quota";', "router": 'max_decompressed = "64KiB";'},
     )  # fmt: skip
     for tenant, text in TENANTS.items():
         path = system.folder / "tenants.d" / f"{tenant}.conf"

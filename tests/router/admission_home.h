@@ -20,6 +20,8 @@
 #define MAX_DECOMPRESSED 100000
 #define RECORD_BYTES     65536
 #define RECORD_ITEMS     200
+#define RECORD_PARTS     4
+#define MAX_RECORDS      100
 
 enum key_name {
     KEY_ACME,
@@ -43,8 +45,11 @@ struct home {
 static struct {
     struct loop_timer *timer;
     struct loop_message *posted;
-    struct producer_record *record;
-    rd_kafka_resp_err_t send_error; /* producer_send returns it */
+    struct producer_record *record, *records[MAX_RECORDS]; /* the last one, all since a report */
+    size_t n_records;
+    size_t send_after;              /* so many records are taken before send_error */
+    uint64_t room;                  /* of the queue; 0 = there is */
+    rd_kafka_resp_err_t send_error; /* of producer_send_all */
     bool kafka_down;
     int answers, resumed;
     enum outcome outcome;
@@ -79,12 +84,19 @@ void loop_post(struct loop *l, struct loop_message *m)
     fake.posted = m;
 }
 
-rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r)
+size_t producer_send_all(struct producers *p, struct producer_record *const *records, size_t n,
+                         rd_kafka_resp_err_t *ret_error)
 {
     (void)p;
-    if (fake.send_error == RD_KAFKA_RESP_ERR_NO_ERROR)
-        fake.record = r;
-    return fake.send_error;
+    size_t sent = 0;
+    for (; sent < n; sent++) {
+        if (fake.send_error != RD_KAFKA_RESP_ERR_NO_ERROR && fake.n_records >= fake.send_after)
+            break;
+        assert_true(fake.n_records < MAX_RECORDS);
+        fake.record = fake.records[fake.n_records++] = records[sent];
+    }
+    *ret_error = sent < n ? fake.send_error : RD_KAFKA_RESP_ERR_NO_ERROR;
+    return sent;
 }
 
 bool producers_ready(struct producers *p)
@@ -160,8 +172,9 @@ static inline struct home *home_open(const char *limits, const char *router)
     mkdir(temp_path(&h->folder, "keys.d", path), 0700);
     snprintf(text, sizeof(text),
              "router: { max_body = \"%d\"; max_decompressed = \"%d\"; %s };\n"
-             "record: { max_items = %d; max_expanded = \"1MB\"; max_bytes = \"%d\"; };\n",
-             MAX_BODY, MAX_DECOMPRESSED, router, RECORD_ITEMS, RECORD_BYTES);
+             "record: { max_items = %d; max_expanded = \"1MB\"; max_bytes = \"%d\"; "
+             "max_parts = %d; };\n",
+             MAX_BODY, MAX_DECOMPRESSED, router, RECORD_ITEMS, RECORD_BYTES, RECORD_PARTS);
     temp_write(&h->folder, "tenantry.conf", text);
     snprintf(text, sizeof(text), "tenant: { id = \"acme\"; limits = { %s }; };\n", limits);
     temp_write(&h->folder, "tenants.d/acme.conf", text);
@@ -301,16 +314,25 @@ static inline struct request *run_logs(struct home *h, int items, size_t size)
     return req;
 }
 
-/* The delivery report of the record that the producer holds, as far as the loop. */
-static inline void report(rd_kafka_resp_err_t error, bool possibly_persisted)
+/* A delivery report, as far as the loop. */
+static inline void report_on(struct producer_record *r, rd_kafka_resp_err_t error,
+                             bool possibly_persisted)
 {
-    struct producer_record *r = fake.record;
-    assert_non_null(r);
-    fake.record = NULL;
     r->done(r->arg, error, possibly_persisted);
     struct loop_message *m = fake.posted;
     fake.posted = NULL;
     m->run(m);
+}
+
+/* On all records that the producer holds. */
+static inline void report(rd_kafka_resp_err_t error, bool possibly_persisted)
+{
+    assert_non_null(fake.record);
+    size_t n = fake.n_records;
+    fake.record = NULL;
+    fake.n_records = 0;
+    for (size_t i = 0; i < n; i++)
+        report_on(fake.records[i], error, possibly_persisted);
 }
 
 static inline void advance(struct home *h, uint64_t ns)

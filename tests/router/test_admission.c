@@ -14,8 +14,9 @@ enum body {
     TOO_LARGE,    /* one more */
     LARGE_RECORD, /* decompressed above RECORD_BYTES, below MAX_DECOMPRESSED */
     MANY_ITEMS,   /* RECORD_ITEMS */
+    SPLIT_ITEMS,  /* as many as RECORD_PARTS records may hold */
     TOO_MANY_ITEMS,
-    FAT_RESOURCE, /* few bytes that become more than 1 MB of rows */
+    FAT_RESOURCE, /* few bytes that become more than 4 MB of rows */
     LOGS_JSON,    /* as LOGS */
     LOGS_JSON_GZIP,
     NO_ITEMS_JSON,
@@ -23,7 +24,7 @@ enum body {
     LARGE_JSON,      /* as protobuf above RECORD_BYTES, below MAX_DECOMPRESSED */
     GROWING_JSON,    /* above RECORD_BYTES as protobuf only */
     WIDE_JSON,       /* above RECORD_BYTES as text only */
-    MANY_ITEMS_JSON, /* one more than RECORD_ITEMS */
+    MANY_ITEMS_JSON, /* one more than RECORD_PARTS times RECORD_ITEMS */
 };
 
 static void put_fat_resource(struct buf *b)
@@ -35,7 +36,7 @@ static void put_fat_resource(struct buf *b)
         MESSAGE (b, 1)
             put_attr(b, 1, "fat", fat);
         MESSAGE (b, 2) {
-            for (int i = 0; i < RECORD_ITEMS; i++)
+            for (int i = 0; i < 3 * RECORD_ITEMS; i++)
                 MESSAGE (b, 2)
                     put_varint(b, 2, 9);
         }
@@ -90,7 +91,7 @@ static void put_json(struct buf *b, enum body body)
         buf_printf(b, "{%*s}", RECORD_BYTES, "");
         break;
     case MANY_ITEMS_JSON:
-        put_json_list(b, logs, RECORD_ITEMS + 1, "{}", logs_end);
+        put_json_list(b, logs, RECORD_PARTS * RECORD_ITEMS + 1, "{}", logs_end);
         break;
     default:
         put_json_list(b, logs, 3, "{\"body\":{\"stringValue\":\"xxxxxxxxxx\"}}", logs_end);
@@ -131,8 +132,11 @@ static void put_plain(struct buf *b, enum body body)
     case MANY_ITEMS:
         put_logs(b, RECORD_ITEMS, 1);
         break;
+    case SPLIT_ITEMS:
+        put_logs(b, RECORD_PARTS * RECORD_ITEMS, 1);
+        break;
     case TOO_MANY_ITEMS:
-        put_logs(b, RECORD_ITEMS + 1, 1);
+        put_logs(b, RECORD_PARTS * RECORD_ITEMS + 1, 1);
         break;
     case FAT_RESOURCE:
         put_fat_resource(b);
@@ -200,11 +204,11 @@ static const struct row http_rows[] = {
     {__LINE__, LOGS_PATH, JSON KEY, NONE, OUTCOME_MALFORMED, "expected an object at byte 0, in ExportLogsServiceRequest"}, /* R94 */
     {__LINE__, LOGS_PATH, JSON KEY, LOGS, OUTCOME_MALFORMED, "expected an object at byte 1, in ExportLogsServiceRequest"},
     {__LINE__, LOGS_PATH, JSON KEY, BAD_JSON, OUTCOME_MALFORMED, "logs request: expected a number (names of enum values are not read) at byte 65, in LogRecord.severity_number"},
-    {__LINE__, LOGS_PATH, JSON KEY GZIP, LARGE_JSON, OUTCOME_RECORD_TOO_LARGE, "at most 65536"},
-    {__LINE__, "/v1/metrics", JSON KEY GZIP, GROWING_JSON, OUTCOME_RECORD_TOO_LARGE, "at most 65536"},
+    {__LINE__, LOGS_PATH, JSON KEY GZIP, LARGE_JSON, OUTCOME_ACCEPTED, "1 of 1 log records rejected"},
+    {__LINE__, "/v1/metrics", JSON KEY GZIP, GROWING_JSON, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL},
     {__LINE__, LOGS_PATH, JSON KEY GZIP, WIDE_JSON, OUTCOME_ACCEPTED, NULL},
     {__LINE__, LOGS_PATH, JSON KEY GZIP, GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL},    /* R86 */
-    {__LINE__, LOGS_PATH, JSON KEY, MANY_ITEMS_JSON, OUTCOME_TOO_MANY_ITEMS, "at most 200"},
+    {__LINE__, LOGS_PATH, JSON KEY, MANY_ITEMS_JSON, OUTCOME_TOO_MANY_ITEMS, "at most 800"},
     {__LINE__, LOGS_PATH, PB KEY, LOGS_JSON, OUTCOME_MALFORMED, "not a valid logs request"},
     {__LINE__, LOGS_PATH, "content-type: application/jsonx" KEY, LOGS_JSON, OUTCOME_UNSUPPORTED_TYPE, NULL},
     {__LINE__, LOGS_PATH, "content-type: application/grpc-web" KEY, LOGS, OUTCOME_UNSUPPORTED_TYPE, NULL}, /* R68 */
@@ -221,13 +225,14 @@ static const struct row http_rows[] = {
     {__LINE__, LOGS_PATH, PB KEY GZIP, LOGS, OUTCOME_BAD_COMPRESSION, NULL},                  /* R85 */
     {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_CUT, OUTCOME_BAD_COMPRESSION, NULL},
     {__LINE__, LOGS_PATH, PB KEY GZIP, NONE, OUTCOME_BAD_COMPRESSION, NULL},
-    {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_BOMB, OUTCOME_RECORD_TOO_LARGE, "at most 65536"}, /* R86 */
+    {__LINE__, LOGS_PATH, PB KEY GZIP, GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL}, /* R86 */
     {__LINE__, LOGS_PATH, PB KEY, LARGEST, OUTCOME_ACCEPTED, NULL},                           /* R90 */
     {__LINE__, LOGS_PATH, PB KEY, TOO_LARGE, OUTCOME_TOO_LARGE, NULL},                        /* R87, R90 */
-    {__LINE__, LOGS_PATH, PB KEY GZIP, LARGE_RECORD, OUTCOME_RECORD_TOO_LARGE, "at most 65536"},
+    {__LINE__, LOGS_PATH, PB KEY GZIP, LARGE_RECORD, OUTCOME_ACCEPTED, "1 of 1 log records rejected; in the first one, with its resource"},
     {__LINE__, LOGS_PATH, PB KEY, MANY_ITEMS, OUTCOME_ACCEPTED, NULL},
-    {__LINE__, LOGS_PATH, PB KEY, TOO_MANY_ITEMS, OUTCOME_TOO_MANY_ITEMS, "at most 200"},
-    {__LINE__, LOGS_PATH, PB KEY, FAT_RESOURCE, OUTCOME_TOO_MANY_EXPANDED, "at most 1000000"},
+    {__LINE__, LOGS_PATH, PB KEY, SPLIT_ITEMS, OUTCOME_ACCEPTED, NULL},
+    {__LINE__, LOGS_PATH, PB KEY, TOO_MANY_ITEMS, OUTCOME_TOO_MANY_ITEMS, "at most 800"},
+    {__LINE__, LOGS_PATH, PB KEY, FAT_RESOURCE, OUTCOME_TOO_MANY_EXPANDED, "at most 4000000"},
     {__LINE__, LOGS_PATH, PB KEY, GARBAGE, OUTCOME_MALFORMED, "not a valid logs request: "},  /* R123, R124 */
     {__LINE__, LOGS_PATH, PB, LOGS, OUTCOME_NO_KEY, NULL},                                    /* R284 */
     {__LINE__, LOGS_PATH, PB "|x-api-key: ", LOGS, OUTCOME_NO_KEY, NULL},
@@ -286,7 +291,7 @@ static const struct row compressed_rows[] = { /* gRPC messages with flag 1 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: identity", LOGS_GZIP, OUTCOME_COMPRESSED_WITHOUT_CODING, NULL},
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: br", LOGS_GZIP, OUTCOME_UNSUPPORTED_CODING, "supported are identity"}, /* R170 */
     {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_CUT, OUTCOME_BAD_COMPRESSION, NULL}, /* R172 */
-    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_BOMB, OUTCOME_RECORD_TOO_LARGE, "at most 65536"}, /* R173 */
+    {__LINE__, LOGS_METHOD, GRPC KEY "|grpc-encoding: gzip", GZIP_BOMB, OUTCOME_TOO_LARGE_DECOMPRESSED, NULL}, /* R173 */
 };
 /* clang-format on */
 

@@ -30,7 +30,7 @@ static enum standing_answer admit(struct standing *s, uint64_t bytes, struct kaf
 {
     const struct lane_load loads[LANE_COUNT] = {{1 << 30, s->bytes[LANE_FAST], 1},
                                                 {1 << 30, s->bytes[LANE_SLOW], 1}};
-    return standing_admit(s, bytes, loads, STALL_NS, a, at(now));
+    return standing_admit(s, 1, bytes, loads, STALL_NS, a, at(now));
 }
 
 static void test_share_of_the_queue(void **state)
@@ -55,7 +55,7 @@ static void test_share_of_the_queue(void **state)
                              .records[LANE_FAST] = rows[i].my_records,
                              .waiting_ns = at(0)};
         const struct lane_load loads[LANE_COUNT] = {{100, rows[i].queued, rows[i].tenants}};
-        assert_int_equal(standing_admit(&s, rows[i].bytes, loads, STALL_NS, dead, at(1)),
+        assert_int_equal(standing_admit(&s, 1, rows[i].bytes, loads, STALL_NS, dead, at(1)),
                          rows[i].answer);
         bool sent = rows[i].answer == STANDING_SEND;
         assert_int_equal(s.records[LANE_FAST], rows[i].my_records + sent);

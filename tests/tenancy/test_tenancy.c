@@ -39,7 +39,7 @@ static int home_open(void **state)
     mkdir(temp_path(&h->f, "keys.d", path), 0700);
     temp_path(&h->f, "tenantry.conf", h->conf);
     temp_write(&h->f, "tenantry.conf", "kafka: { prefix = \"otlp\"; };\n");
-    put_tenant(h, "beta", "limits = { rate = \"20MB/s\"; logs = { items = \"5/s\"; }; };");
+    put_tenant(h, "beta", "limits = { rate = \"40MB/s\"; logs = { items = \"5/s\"; }; };");
     put_tenant(h, "acme", "");
     h->t = tenancy_open(h->conf, NULL, &h->err);
     *state = h;
@@ -98,8 +98,8 @@ static void test_first_read(void **state)
     assert_string_equal(t->topic[SIGNAL_LOGS], "otlp.beta.logs");
     assert_string_equal(t->dlq_topic, "otlp.beta.dlq");
     assert_string_equal(t->group, "tenantry.beta");
-    assert_true(t->limits[SIGNAL_COUNT].bytes.rate == 20000000);
-    assert_true(t->limits[SIGNAL_COUNT].bytes.burst == 40000000);
+    assert_true(t->limits[SIGNAL_COUNT].bytes.rate == 40000000);
+    assert_true(t->limits[SIGNAL_COUNT].bytes.burst == 80000000);
     assert_true(t->limits[SIGNAL_LOGS].items.rate == 5 && t->limits[SIGNAL_LOGS].items.burst == 10);
     assert_true(s->tenants[0].limits[SIGNAL_COUNT].bytes.rate == 0);
     assert_string_equal(t->runtime->id, "beta");
@@ -430,12 +430,12 @@ static void test_a_changed_limit_starts_full(void **state)
     limit_take(&states[SIGNAL_LOGS].items, &t->limits[SIGNAL_LOGS].items, 15, nobody, now, 0,
                &wait);
     snapshot_release(s);
-    put_tenant(h, "acme", "limits = { rate = \"20MB/s\"; logs = { items = 10; }; };");
+    put_tenant(h, "acme", "limits = { rate = \"40MB/s\"; logs = { items = 10; }; };");
     assert_int_equal(tenancy_reload(h->t, &h->err), 1);
     s = tenancy_acquire(h->t);
     t = &s->tenants[0];
     assert_true(limit_available(&states[SIGNAL_COUNT].bytes, &t->limits[SIGNAL_COUNT].bytes, now) ==
-                40000000);
+                80000000);
     assert_true(limit_available(&states[SIGNAL_LOGS].items, &t->limits[SIGNAL_LOGS].items, now) ==
                 5);
     snapshot_release(s);
