@@ -45,6 +45,15 @@ def stored(system, tenant):
 Verdict = collections.namedtuple("Verdict", "acked_items missing double stray")
 
 
+def doubles(seqs):
+    return sum(n - 1 for n in seqs.values() if n > 1)
+
+
+def unacked_double(attempts, found):
+    """Those of the doubles whose attempt was not acked."""
+    return sum(doubles(seqs) for key, seqs in found.items() if key not in attempts or not attempts[key].acked)
+
+
 def judge(attempts, found):
     """missing: items of acked attempts that are not there. double: items there more than once.
     stray: items of attempts that nobody sent."""
@@ -58,5 +67,5 @@ def judge(attempts, found):
     for key, seqs in found.items():
         if key not in attempts:
             stray += sum(seqs.values())
-        double += sum(n - 1 for n in seqs.values() if n > 1)
+        double += doubles(seqs)
     return Verdict(acked_items, missing, double, stray)

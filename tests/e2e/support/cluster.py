@@ -114,7 +114,7 @@ class Cluster(Client):
 
     def coordinator(self, group):
         """The broker that the group's members talk to."""
-        told = self.admin.describe_consumer_groups([group], request_timeout=30)[group].result()
+        told = self.admin.describe_consumer_groups([group], request_timeout=30)[group].result(40)
         return told.coordinator.id
 
     def stop(self):

@@ -2,7 +2,7 @@
 
 import signal
 
-from .attempts import judge, read_journals, stored
+from .attempts import judge, read_journals, stored, unacked_double
 from .proc import start_tenantry
 from .wait import until
 
@@ -25,7 +25,7 @@ class Load:
         self.senders.append(start_tenantry(
             *self.system.send_args(tenant, "all", None), *way, "--duration", "1h", "--rate", f"{rate}/s",
             "--batch", "20", "--retry-for", "20s", "--attempts", journal,
-            log=self.folder / f"{name.replace(' ', '-')}.log", name=name))
+            log=self.folder / f"{name.replace(' ', '-')}.log", name=name, prefix=self.system.send_prefix))
 
     def journal(self, tenant):
         """A new file for the attempts of a sender, which the verdict counts too."""
@@ -42,6 +42,9 @@ class Load:
 
     def verdict(self, tenant):
         return judge(read_journals(*self.journals[tenant]), stored(self.system, tenant))
+
+    def unacked_double(self, tenant):
+        return unacked_double(read_journals(*self.journals[tenant]), stored(self.system, tenant))
 
     def size(self):
         """Bytes of the journals: grows as long as anything is sent."""

@@ -170,11 +170,11 @@ class Process:
             raise TimedOut(f"{e}\n{self.tail()}") from None
 
 
-def start_tenantry(*args, log, name=None, env=None, cwd=None):
-    """Starts `tenantry args...`."""
+def start_tenantry(*args, log, name=None, env=None, cwd=None, prefix=()):
+    """Starts `tenantry args...`. `prefix` comes before it: how it gets into a namespace."""
     words = [str(a) for a in args]
     return Process(
-        [tenantry_bin(), *words],
+        [*prefix, tenantry_bin(), *words],
         log,
         name or " ".join(["tenantry", *[w for w in words if not w.startswith("-")][:2]]),
         env,

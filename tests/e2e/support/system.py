@@ -35,6 +35,9 @@ class System:
 
     made = weakref.WeakSet()  # a failed test shows what they counted
 
+    # Where the router listens, and what comes before a sender's program: a network of their own.
+    host, send_prefix = "127.0.0.1", ()
+
     def __init__(self, folder, brokers=None, tenants=("acme", "beta"), extra=None, env=None):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -46,14 +49,14 @@ class System:
         self.keys = {}
         self.conf = self.folder / "tenantry.conf"
         self.write_conf(brokers, extra or {})
-        self.cli("certs", "dev", "--folder", self.folder / "certs")
+        self.cli("certs", "dev", "--folder", self.folder / "certs", *(["--name", self.host] if self.host != "127.0.0.1" else []))
         for tenant in tenants:
             self.add_tenant(tenant)
 
     def write_conf(self, brokers, extra):
         groups = {
-            "router": f'listen = ( {{ address = "127.0.0.1:{self.port}"; }} ); threads = 2;'
-            f' admin = "127.0.0.1:{self.admin_port}";'
+            "router": f'listen = ( {{ address = "{self.host}:{self.port}"; }} ); threads = 2;'
+            f' admin = "{self.host}:{self.admin_port}";'
             ' certificate = "certs/server.pem"; private_key = "certs/server.key";',
             "kafka": f'brokers = "{brokers or ""}";',
             "consumer": 'batch_age = "200ms"; status_interval = "200ms";',
@@ -113,7 +116,7 @@ class System:
     def http(self, path):
         """Status and body of an admin path; (0, "") when nobody answers."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=5) as r:
+            with urllib.request.urlopen(f"http://{self.host}:{self.admin_port}{path}", timeout=5) as r:
                 return r.status, r.read().decode()
         except urllib.error.HTTPError as e:
             return e.code, e.read().decode()
@@ -137,7 +140,7 @@ class System:
 
     @property
     def endpoint(self):
-        return f"https://localhost:{self.port}"
+        return f"https://{self.host.replace('127.0.0.1', 'localhost')}:{self.port}"
 
     @property
     def ca(self):

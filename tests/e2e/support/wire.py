@@ -132,7 +132,7 @@ def tls_context(ca, alpn=("http/1.1",)):
 
 def connect(system, alpn, timeout=60):
     """A TLS socket, its certificate verified."""
-    raw = socket.create_connection(("127.0.0.1", system.port), timeout)
+    raw = socket.create_connection((getattr(system, "host", "127.0.0.1"), system.port), timeout)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         return tls_context(system.ca, alpn).wrap_socket(raw, server_hostname="localhost")
