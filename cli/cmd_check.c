@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "certs/inspect.h"
 #include "consumer/export/exporter.h"
+#include "tenancy/topics/want.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,26 +138,27 @@ static void check_brokers(struct report *r, struct kafka_log *log, const char *b
              n == 1 ? "" : "s");
 }
 
-static void check_topic(struct report *r, struct kafka_log *log, const struct tenant *t,
-                        const char *topic)
+static void check_topic(struct report *r, struct kafka_log *log, const struct ops *o,
+                        const struct tenant *t, int kind)
 {
+    const char *topic = topic_name(t, kind);
     struct errbuf err = ERRBUF_INIT;
     char what[320];
     int n = kafka_log_partitions(log, topic, &err);
-    unsigned long long wanted = t->conf->topics.partitions;
+    struct topic_facts facts = {o->conf, t, kind, 0, 0, n};
+    int64_t wanted = topic_properties[TOPIC_PARTITIONS].number(&facts);
     snprintf(what, sizeof(what), "topic %s", topic);
     if (n < 0)
         tell(r, false, what, "%s", err.text);
     else if (n == 0)
         tell(r, false, what,
              "it does not exist: `tenantry apply` makes it, as `tenantry up` and `tenantry "
-             "supervise` "
-             "do when they run");
-    else if ((unsigned long long)n != wanted)
+             "supervise` do when they run");
+    else if (n != wanted)
         tell(r, false, what,
-             "it has %d partition%s, topics.partitions of tenant %s is %llu: `tenantry plan` tells "
+             "it has %d partition%s, topics.partitions of tenant %s is %lld: `tenantry plan` tells "
              "what can be done",
-             n, n == 1 ? "" : "s", t->id, wanted);
+             n, n == 1 ? "" : "s", t->id, (long long)wanted);
     else
         tell(r, true, what, "%d partition%s", n, n == 1 ? "" : "s");
 }
@@ -171,9 +173,8 @@ static bool check_kafka(struct report *r, const struct ops *o, const struct tena
     }
     if (first)
         check_brokers(r, log, o->brokers);
-    for (int s = 0; s < SIGNAL_COUNT; s++)
-        check_topic(r, log, t, t->topic[s]);
-    check_topic(r, log, t, t->dlq_topic);
+    for (int kind = 0; kind < TOPIC_COUNT; kind++)
+        check_topic(r, log, o, t, kind);
     kafka_log_close(log);
     return true;
 }

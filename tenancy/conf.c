@@ -408,6 +408,25 @@ static const struct option_group limits_options = {
     "limits", "What the tenant may send; for all signals together unless a signal is named.",
     limits_rows};
 
+static const struct option grow_rows[] = {
+    OPTION_UINT(struct grow_conf, most, "most", "0", "0", "1000", 0,
+                "The supervisor raises the partitions of a signal's topic up to so many. 0 = it "
+                "raises none."),
+    OPTION_RATE(struct grow_conf, rate, "rate", "5MB/s", "0", OPT_MAX, OPT_BYTES,
+                "Bytes per second, as they are in Kafka before compression, that one partition "
+                "should take: so many partitions as the topic's rate needs. 0 = not by rate."),
+    OPTION_DURATION(struct grow_conf, lag, "lag", "0s", "0s", "365d", 0,
+                    "When the oldest record that is not written is older, partitions are doubled. "
+                    "That helps where several workers share the tenant. 0s = not by lag."),
+    OPTION_DURATION(struct grow_conf, after, "after", "1m", "1s", "1d", 0,
+                    "How long rate or lag must stay above."),
+    OPTION_DURATION(struct grow_conf, pause, "pause", "10m", "1s", "30d", 0,
+                    "Shortest time between two raises of a topic."),
+    OPTION_END,
+};
+static const struct option_group grow_options = {
+    "grow", "More partitions by themselves, never fewer.", grow_rows};
+
 static const struct option topics_rows[] = {
     OPTION_UINT(struct topics_conf, partitions, "partitions", "2", "1", "1000", 0,
                 "Partitions of each of the tenant's topics. Topics are made with it; `tenantry "
@@ -425,6 +444,7 @@ static const struct option topics_rows[] = {
     OPTION_UINT(struct topics_conf, min_insync, "min_insync", "0", "0", "15", 0,
                 "Brokers that must have a record before it is acknowledged (min.insync.replicas). "
                 "0 = 2 of three or more copies, else 1."),
+    OPTION_GROUP(struct topics_conf, grow, &grow_options, 0),
     OPTION_END,
 };
 static const struct option_group topics_options = {"topics", "The tenant's Kafka topics.",

@@ -181,6 +181,14 @@ struct limits_conf {
     bool dry_run;  /* count what rates and quota would refuse, refuse nothing */
 };
 
+/* When topics get more partitions by themselves. */
+struct grow_conf {
+    uint64_t most;  /* partitions; 0 = never */
+    uint64_t rate;  /* bytes/s of one partition; 0 = not by rate */
+    uint64_t lag;   /* ns; 0 = not by lag */
+    uint64_t after; /* ns it must hold on */
+    uint64_t pause; /* ns between two raises of a topic */
+};
 struct topics_conf {
     uint64_t partitions;
     uint64_t retention; /* ns */
@@ -188,6 +196,7 @@ struct topics_conf {
     uint64_t dlq_max_bytes; /* of a dead letter; 0 = by record.max_bytes */
     uint64_t replication;   /* 0 = kafka.replication */
     uint64_t min_insync;    /* 0 = by the copies */
+    struct grow_conf grow;
 };
 
 enum database_kind { DATABASE_SQLITE };

@@ -40,7 +40,7 @@ int topics_ensure(rd_kafka_t *rk, const struct conf *conf, const struct tenant *
         return brokers;
     for (int i = 0; i < TOPIC_COUNT; i++) {
         topics[i] =
-            (struct topic_plan){.facts = {conf, t, i, brokers, 0}, .name = topic_name(t, i)};
+            (struct topic_plan){.facts = {conf, t, i, brokers, 0, 0}, .name = topic_name(t, i)};
         list[i] = &topics[i];
     }
     warn_of_few(&topics[0].facts);

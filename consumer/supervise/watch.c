@@ -6,6 +6,7 @@
 #include "base/periodic.h"
 #include "consumer/inspect/fleet.h"
 #include "consumer/supervise/books.h"
+#include "consumer/supervise/grower.h"
 #include "consumer/supervise/positions.h"
 
 #include <errno.h>
@@ -26,6 +27,7 @@ struct watch_all {
     struct fleet_client *client;
     struct fleet fleet;
     struct positions positions;
+    struct grower *grower;
     struct books books;
 };
 
@@ -90,6 +92,8 @@ static void lag_turn(void *arg)
     fleet_page(&w->fleet, s, clock_wall_ns() / NS_PER_MS, &page);
     disk_page(s, &page);
     write_page(s, "lag", &page);
+    if (!atomic_load(&w->ending))
+        grower_turn(w->grower, s, &w->fleet);
     snapshot_release(s);
 }
 
@@ -120,6 +124,7 @@ struct watch_all *watch_all_start(const char *brokers, struct tenancy *tenancy, 
     w->brokers = brokers;
     w->positions = (struct positions){.brokers = brokers, .ending = &w->ending};
     w->tenancy = tenancy;
+    w->grower = grower_new(brokers);
     struct snapshot *s = tenancy_acquire(tenancy);
     uint64_t lag_ns = s->conf->supervisor.lag_interval;
     uint64_t books_ns = s->conf->supervisor.ledger_interval;
@@ -128,7 +133,7 @@ struct watch_all *watch_all_start(const char *brokers, struct tenancy *tenancy, 
     w->checks_run =
         periodic_start(&w->checks, "books", books_ns < BOOKS_TURN_NS ? books_ns : BOOKS_TURN_NS,
                        checks_turn, w) == 0;
-    if (w->lag_runs && w->checks_run)
+    if (w->grower != NULL && w->lag_runs && w->checks_run)
         return w;
     watch_all_stop(w);
     errbuf_set(err, EAGAIN, "cannot start a thread");
@@ -156,6 +161,7 @@ void watch_all_stop(struct watch_all *w)
     page_path(path, s, "books");
     unlink(path);
     snapshot_release(s);
+    grower_free(w->grower);
     fleet_close(w->client);
     fleet_release(&w->fleet);
     books_release(&w->books);

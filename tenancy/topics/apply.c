@@ -148,10 +148,29 @@ static int make_some(struct step *s, struct topic_plan **topics, size_t n)
     return made < 0 ? made : 0;
 }
 
+/* Sends it and takes the results. How many were raised, or -EAGAIN. */
+static int create_partitions(const struct topic_admin *a, rd_kafka_NewPartitions_t **raised,
+                             size_t n_raised, struct topic_plan *const *topics, size_t n,
+                             struct arena *arena, struct errbuf *err)
+{
+    size_t n_results;
+    struct admin_call call = admin_begin(a, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS);
+    rd_kafka_CreatePartitions(a->rk, raised, n_raised, call.options, call.queue);
+    rd_kafka_event_t *event = admin_end(a, &call, "raised no partitions", err);
+    if (event == NULL)
+        return -EAGAIN;
+    const rd_kafka_topic_result_t **results = rd_kafka_CreatePartitions_result_topics(
+        rd_kafka_event_CreatePartitions_result(event), &n_results);
+    int done =
+        take_results(results, n_results, topics, n, "its partitions could not be raised", arena);
+    rd_kafka_event_destroy(event);
+    return done;
+}
+
 static int raise_some(struct step *s, struct topic_plan **topics, size_t n)
 {
     rd_kafka_NewPartitions_t *raised[TOPICS_AT_ONCE];
-    size_t n_raised = 0, n_results;
+    size_t n_raised = 0;
     char why[512];
     for (size_t i = 0; i < n; i++) {
         int64_t wanted = topic_properties[TOPIC_PARTITIONS].number(&topics[i]->facts);
@@ -162,19 +181,29 @@ static int raise_some(struct step *s, struct topic_plan **topics, size_t n)
         else
             set_problem(topics[i], &s->p->arena, why);
     }
-    struct admin_call call = admin_begin(s->a, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS);
-    rd_kafka_CreatePartitions(s->a->rk, raised, n_raised, call.options, call.queue);
-    rd_kafka_event_t *event = admin_end(s->a, &call, "raised no partitions", s->err);
-    if (event != NULL) {
-        const rd_kafka_topic_result_t **results = rd_kafka_CreatePartitions_result_topics(
-            rd_kafka_event_CreatePartitions_result(event), &n_results);
-        s->how->changed += (size_t)take_results(results, n_results, topics, n,
-                                                "its partitions could not be raised", &s->p->arena);
-        rd_kafka_event_destroy(event);
-    }
+    int done =
+        n_raised ? create_partitions(s->a, raised, n_raised, topics, n, &s->p->arena, s->err) : 0;
     rd_kafka_NewPartitions_destroy_array(raised, n_raised);
+    s->how->changed += done > 0 ? (size_t)done : 0;
     FAULT_POINT("topics-raised");
-    return event ? 0 : -EAGAIN;
+    return done < 0 ? done : 0;
+}
+
+int topic_raise(const struct topic_admin *a, const char *name, int partitions, struct errbuf *err)
+{
+    char why[512];
+    struct arena arena = ARENA_INIT;
+    struct topic_plan topic = {.name = name}, *list = &topic;
+    rd_kafka_NewPartitions_t *raised =
+        rd_kafka_NewPartitions_new(name, (size_t)partitions, why, sizeof(why));
+    if (raised == NULL)
+        return errbuf_set(err, EINVAL, "topic %s: %s", name, why);
+    int rc = create_partitions(a, &raised, 1, &list, 1, &arena, err);
+    if (rc >= 0)
+        rc = topic.problem ? errbuf_set(err, EIO, "topic %s: %s", name, topic.problem) : 0;
+    rd_kafka_NewPartitions_destroy(raised);
+    arena_release(&arena);
+    return rc;
 }
 
 /* ---- configurations ---- */

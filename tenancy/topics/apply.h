@@ -14,6 +14,9 @@ enum { TOPICS_AT_ONCE = 100 };
 int topics_make(const struct topic_admin *a, struct topic_plan *const *topics, size_t n,
                 struct arena *arena, struct errbuf *err);
 
+/* Raises one topic to so many partitions. 0, or a negative errno with a sentence. */
+int topic_raise(const struct topic_admin *a, const char *name, int partitions, struct errbuf *err);
+
 struct apply {
     bool destroy;                                        /* changes that ask are made, too */
     void (*progress)(void *arg, size_t done, size_t of); /* topics; may be NULL */

@@ -72,6 +72,7 @@ bool topic_compare(struct topic_plan *t, struct arena *arena)
     t->n = 0;
     t->missing = t->seen->partitions == 0;
     t->facts.copies = t->seen->copies;
+    t->facts.partitions = t->seen->partitions;
     t->problem = t->missing ? NULL : t->seen->problem;
     if (t->missing || t->problem != NULL)
         return true;

@@ -22,9 +22,14 @@ static const struct topics_conf *topics_of(const struct topic_facts *f)
     return &f->tenant->conf->topics;
 }
 
+/* Those that the supervisor added are no difference. */
 static int64_t partitions(const struct topic_facts *f)
 {
-    return (int64_t)topics_of(f)->partitions;
+    const struct topics_conf *topics = topics_of(f);
+    int64_t told = (int64_t)topics->partitions;
+    bool grown =
+        f->kind != TOPIC_DLQ && f->partitions > told && f->partitions <= (int64_t)topics->grow.most;
+    return grown ? f->partitions : told;
 }
 
 /* Without an option a cluster decides by its size. That a broker is down, or that copies were added

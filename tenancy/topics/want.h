@@ -25,9 +25,10 @@ extern const char *const topic_care_names[TOPIC_CARE_COUNT];
 struct topic_facts {
     const struct conf *conf;
     const struct tenant *tenant;
-    int kind;    /* a signal or TOPIC_DLQ */
-    int brokers; /* of the cluster that are alive */
-    int copies;  /* that the topic has; 0 = it is not there */
+    int kind;       /* a signal or TOPIC_DLQ */
+    int brokers;    /* of the cluster that are alive */
+    int copies;     /* that the topic has; 0 = it is not there */
+    int partitions; /* that the topic has */
 };
 
 /* `effect` may hold {was}, {will} and {times}, their quotient. */

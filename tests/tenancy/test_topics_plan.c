@@ -37,7 +37,7 @@ static void compare(const char *name, const char *value, int kind, struct arena 
     char text[TOPIC_VALUE_SIZE];
     int partitions = strcmp(name, "partitions") == 0 ? atoi(value) : 4;
     int copies = strcmp(name, "replication") == 0 ? atoi(value) : 3;
-    *ret = (struct topic_plan){.facts = {&conf, &acme, kind, 3, copies},
+    *ret = (struct topic_plan){.facts = {&conf, &acme, kind, 3, copies, partitions},
                                .name = topic_name(&acme, kind)};
     seen = (struct topic_seen){
         .name = ret->name, .partitions = partitions, .copies = copies, .entries = entries};
@@ -135,8 +135,31 @@ static void test_wanted(void **state)
         conf.kafka.replication = rows[i].all;
         tenant_conf.topics.replication = rows[i].own;
         tenant_conf.topics.min_insync = rows[i].insync;
-        struct topic_facts f = {&conf, &acme, 0, rows[i].brokers, rows[i].copies};
+        struct topic_facts f = {&conf, &acme, 0, rows[i].brokers, rows[i].copies, 0};
         int64_t wanted = topic_properties[rows[i].property].number(&f);
+        if (wanted != rows[i].wanted)
+            fail_msg("row at line %d: %lld", rows[i].line, (long long)wanted);
+    }
+}
+
+static void test_partitions_that_were_added_are_no_difference(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        int kind, there;
+        uint64_t most;
+        int64_t wanted;
+    } rows[] = {
+        {__LINE__, SIGNAL_LOGS, 6, 0, 4}, {__LINE__, SIGNAL_LOGS, 6, 8, 6},
+        {__LINE__, SIGNAL_LOGS, 8, 8, 8}, {__LINE__, SIGNAL_LOGS, 9, 8, 4},
+        {__LINE__, SIGNAL_LOGS, 2, 8, 4}, {__LINE__, SIGNAL_LOGS, 0, 8, 4},
+        {__LINE__, TOPIC_DLQ, 6, 8, 4},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct topic_facts f = {&conf, &acme, rows[i].kind, 3, 3, rows[i].there};
+        tenant_conf.topics.grow.most = rows[i].most;
+        int64_t wanted = topic_properties[TOPIC_PARTITIONS].number(&f);
         if (wanted != rows[i].wanted)
             fail_msg("row at line %d: %lld", rows[i].line, (long long)wanted);
     }
@@ -145,7 +168,7 @@ static void test_wanted(void **state)
 static void test_a_letter_may_be_larger(void **state)
 {
     (void)state;
-    struct topic_facts f = {&conf, &acme, TOPIC_DLQ, 1, 0};
+    struct topic_facts f = {&conf, &acme, TOPIC_DLQ, 1, 0, 0};
     tenant_conf.topics.dlq_max_bytes = 20000000;
     assert_in_range(topic_properties[4].number(&f), 20000000, 20000000 + 65536);
     f.kind = SIGNAL_LOGS;
@@ -158,7 +181,7 @@ static void test_what_is_not_known_is_no_difference(void **state)
     struct arena arena = ARENA_INIT;
     struct topic_seen missing = {.name = "otlp.acme.logs"};
     struct topic_seen refused = {.name = "otlp.acme.logs", .partitions = 2, .problem = "no"};
-    struct topic_plan t = {.facts = {&conf, &acme, 0, 1, 0}, .seen = &missing};
+    struct topic_plan t = {.facts = {&conf, &acme, 0, 1, 0, 0}, .seen = &missing};
     assert_true(topic_compare(&t, &arena));
     assert_true(t.missing && t.n == 0 && t.problem == NULL);
     t.seen = &refused;
@@ -196,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_differences, set_up),
         cmocka_unit_test_setup(test_wanted, set_up),
+        cmocka_unit_test_setup(test_partitions_that_were_added_are_no_difference, set_up),
         cmocka_unit_test_setup(test_a_letter_may_be_larger, set_up),
         cmocka_unit_test_setup(test_what_is_not_known_is_no_difference, set_up),
         cmocka_unit_test_setup(test_reasons_say_what_to_do, set_up),
