@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { MOST_TOPICS = 16 };
 
@@ -15,43 +16,34 @@ static int refused(struct errbuf *err, const char *what, const char *name, rd_ka
 
 /* ---- groups ---- */
 
-static int read_group(const rd_kafka_ConsumerGroupDescription_t *g, bool *ret_there, char *who,
-                      size_t size, struct errbuf *err)
-{
-    const rd_kafka_error_t *e = rd_kafka_ConsumerGroupDescription_error(g);
-    size_t n = rd_kafka_ConsumerGroupDescription_member_count(g);
-    *ret_there = false;
-    if (e != NULL && rd_kafka_error_code(e) == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
-        return 0;
-    if (e != NULL)
-        return refused(err, "group", rd_kafka_ConsumerGroupDescription_group_id(g),
-                       rd_kafka_error_code(e), rd_kafka_error_string(e));
-    *ret_there = rd_kafka_ConsumerGroupDescription_state(g) != RD_KAFKA_CONSUMER_GROUP_STATE_DEAD;
-    if (n > 0) {
-        const rd_kafka_MemberDescription_t *m = rd_kafka_ConsumerGroupDescription_member(g, 0);
-        const char *host = rd_kafka_MemberDescription_host(m);
-        snprintf(who, size, "%s at %s", rd_kafka_MemberDescription_client_id(m),
-                 host[0] == '/' ? host + 1 : host);
-    }
-    return (int)n;
-}
-
+/* By the older call: the admin client's call for it ends the process by an assertion of librdkafka
+ * when a broker answers late (seen with 2.0.2). */
 int group_members(const struct topic_admin *a, const char *group, bool *ret_there, char *who,
                   size_t size, struct errbuf *err)
 {
-    size_t n;
-    struct admin_call call = admin_begin(a, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
-    rd_kafka_DescribeConsumerGroups(a->rk, &group, 1, call.options, call.queue);
-    rd_kafka_event_t *event = admin_end(a, &call, "told nothing of the group", err);
-    if (event == NULL)
-        return -EAGAIN;
-    const rd_kafka_ConsumerGroupDescription_t **groups =
-        rd_kafka_DescribeConsumerGroups_result_groups(
-            rd_kafka_event_DescribeConsumerGroups_result(event), &n);
-    int rc = n == 1 ? read_group(groups[0], ret_there, who, size, err)
-                    : errbuf_set(err, EIO, "the Kafka brokers told nothing of group %s", group);
-    rd_kafka_event_destroy(event);
-    return rc;
+    const struct rd_kafka_group_list *list = NULL;
+    rd_kafka_resp_err_t e = rd_kafka_list_groups(a->rk, group, &list, a->timeout_ms);
+    int members = 0;
+    *ret_there = false;
+    if (e != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (list != NULL)
+            rd_kafka_group_list_destroy(list);
+        return refused(err, "group", group, e, NULL);
+    }
+    for (int i = 0; i < list->group_cnt; i++) {
+        const struct rd_kafka_group_info *g = &list->groups[i];
+        if (strcmp(g->group, group) != 0 || strcmp(g->state, "Dead") == 0)
+            continue;
+        *ret_there = true;
+        members = g->member_cnt;
+        if (members > 0) {
+            const char *host = g->members[0].client_host;
+            snprintf(who, size, "%s at %s", g->members[0].client_id,
+                     host[0] == '/' ? host + 1 : host);
+        }
+    }
+    rd_kafka_group_list_destroy(list);
+    return members;
 }
 
 int group_delete(const struct topic_admin *a, const char *group, struct errbuf *err)
