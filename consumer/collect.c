@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "otlp/decode.h"
+#include "otlp/json_transcode.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -72,6 +73,26 @@ static void dead_by_decode(struct batch *b, struct batch_record *r, const struct
     }
 }
 
+/* A foreign record's OTLP/JSON as protobuf in the batch's arena, like what is decoded of it. */
+static enum decode_status from_json(struct batch *b, enum signal signal, struct slice *value,
+                                    struct decode_result *d)
+{
+    struct arena *a = &b->arena;
+    struct buf protobuf = BUF_INIT_CEILING(a->ceiling > a->held ? a->ceiling - a->held : 1);
+    struct json_error why;
+    bool room = true;
+    enum json_status status = json_transcode(signal, *value, &protobuf, &why);
+    if (status == JSON_MALFORMED)
+        d->scan = (struct scan_result){
+            .error = why.text, .error_at = why.at, .field = arena_strdup(a, slice_str(why.field))};
+    else if (status == JSON_OK)
+        *value = arena_copy(a, buf_slice(&protobuf), &room);
+    buf_release(&protobuf);
+    if (status == JSON_MALFORMED)
+        return DECODE_MALFORMED;
+    return status == JSON_OK && room ? DECODE_OK : DECODE_NO_MEMORY;
+}
+
 static enum decode_status decode(struct batch *b, struct exporter *x, enum signal signal,
                                  const struct record_headers *h, const struct record_conf *limits,
                                  struct decode_result *d)
@@ -82,8 +103,12 @@ static enum decode_status decode(struct batch *b, struct exporter *x, enum signa
     uint64_t received_ns = h->received_ns;
     if (received_ns == 0 && r->timestamp > 0)
         received_ns = (uint64_t)r->timestamp * NS_PER_MS;
-    return decode_record(signal, slice_of(r->message->payload, r->message->len), received_ns, &scan,
-                         &b->arena, add_row, &target, d);
+    struct slice value = slice_of(r->message->payload, r->message->len);
+    enum decode_status status =
+        record_is_json(h, value) ? from_json(b, signal, &value, d) : DECODE_OK;
+    return status == DECODE_OK
+               ? decode_record(signal, value, received_ns, &scan, &b->arena, add_row, &target, d)
+               : status;
 }
 
 enum collect_result collect(struct batch *b, struct exporter *x, const struct tenant *t,

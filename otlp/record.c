@@ -15,6 +15,11 @@ bool record_number(struct slice text, uint64_t *ret)
     return true;
 }
 
+bool record_is_json(const struct record_headers *h, struct slice value)
+{
+    return h->version == 0 && value.len > 0 && value.at[0] == '{';
+}
+
 void record_header_read(struct record_headers *h, const char *name, struct slice value)
 {
     uint64_t n;

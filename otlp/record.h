@@ -46,6 +46,10 @@ struct record_headers {
 
 /* Fills one header into `h`; unknown names and malformed numbers are ignored (foreign writers). */
 void record_header_read(struct record_headers *h, const char *name, struct slice value);
+/* Whether the value is OTLP/JSON instead of protobuf. Ours never is; one of another program (the
+ * Collector's kafkaexporter with encoding otlp_json) is known by its first byte: no request in
+ * protobuf begins with '{', which would open a group of field 15. */
+bool record_is_json(const struct record_headers *h, struct slice value);
 /* A header's decimal number; false when it is none. */
 bool record_number(struct slice text, uint64_t *ret);
 

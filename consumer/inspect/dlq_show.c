@@ -207,11 +207,14 @@ static int show(void *arg, const rd_kafka_message_t *m)
     else
         put_text(m, s->out);
     enum signal signal = tenant_signal_of(s->t, kafka_log_header(m, DLQ_H_TOPIC));
+    struct buf protobuf = BUF_INIT; /* of a foreign record in JSON */
     uint64_t omitted;
     if (record_number(kafka_log_header(m, DLQ_H_OMITTED), &omitted))
         put_omitted(m, omitted, s->how->json, s->out);
     else
-        dlq_show_value(signal, slice_of(m->payload, m->len), s->how->rows, s->how->json, s->out);
+        dlq_show_value(signal, kafka_log_value(m, signal, &protobuf), s->how->rows, s->how->json,
+                       s->out);
+    buf_release(&protobuf);
     buf_append_str(s->out, s->how->json ? "}" : "");
     return ++s->n >= s->how->limit;
 }

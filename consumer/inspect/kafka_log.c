@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "consumer/session.h"
+#include "otlp/json_transcode.h"
 #include "otlp/scan.h"
 #include "tenancy/topics.h"
 
@@ -369,14 +370,27 @@ uint64_t kafka_log_told_items(const rd_kafka_message_t *m)
     return h.has_items ? h.items : 0;
 }
 
+struct slice kafka_log_value(const rd_kafka_message_t *m, enum signal signal, struct buf *json)
+{
+    struct record_headers h = {0};
+    struct slice value = slice_of(m->payload, m->len);
+    struct json_error why;
+    record_header_read(&h, RECORD_H_VERSION, kafka_log_header(m, RECORD_H_VERSION));
+    if (signal >= SIGNAL_COUNT || !record_is_json(&h, value) ||
+        json_transcode(signal, value, json, &why) != JSON_OK)
+        return value;
+    return buf_slice(json);
+}
+
 uint64_t kafka_log_items(const rd_kafka_message_t *m, enum signal signal)
 {
     struct record_headers h = items_header(m);
     if (h.has_items)
         return h.items;
     struct scan_result counted = {0};
-    if (signal >= SIGNAL_COUNT ||
-        scan_request(signal, slice_of(m->payload, m->len), NULL, &counted) != SCAN_OK)
-        return 0;
-    return counted.items;
+    struct buf json = BUF_INIT;
+    struct slice value = kafka_log_value(m, signal, &json);
+    bool ok = signal < SIGNAL_COUNT && scan_request(signal, value, NULL, &counted) == SCAN_OK;
+    buf_release(&json);
+    return ok ? counted.items : 0;
 }

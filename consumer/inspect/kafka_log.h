@@ -51,6 +51,9 @@ void kafka_log_close(struct kafka_log *l); /* NULL is fine */
 
 /* The signal of one of the tenant's topics, or SIGNAL_COUNT. */
 enum signal tenant_signal_of(const struct tenant *t, struct slice topic);
+/* The value as protobuf: of a foreign record in OTLP/JSON it is made in `json`, which the caller
+ * releases; as it is when it cannot be. */
+struct slice kafka_log_value(const rd_kafka_message_t *m, enum signal signal, struct buf *json);
 /* Items of a record: its tenantry.items header, else counted by the scanner; 0 when it is not a
  * request. */
 uint64_t kafka_log_items(const rd_kafka_message_t *m, enum signal signal);

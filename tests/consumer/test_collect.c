@@ -85,6 +85,40 @@ static void test_rows_and_totals(void **state)
     assert_int_equal(fake_messages_alive, 0);
 }
 
+#define JSON_OF(log) "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[" log "]}]}]}"
+
+/* As the Collector's kafkaexporter writes it with encoding otlp_json. */
+static void test_json_of_others(void **state)
+{
+    (void)state;
+    static const char three[] = JSON_OF("{\"body\":{\"stringValue\":\"a\"}},{},{}");
+    static const char cut[] = "{\"resourceLogs\":[{\"scopeLogs\":";
+    struct batch *b = new_batch(100);
+    assert_int_equal(take(b, fake_message(4, three, sizeof(three) - 1, NULL)), COLLECT_TAKEN);
+    assert_int_equal(take(b, fake_message(5, cut, sizeof(cut) - 1, NULL)), COLLECT_TAKEN);
+    assert_int_equal(
+        take(b, fake_message(6, three, sizeof(three) - 1, HEADERS({"tenantry.v", "1"}))),
+        COLLECT_TAKEN);
+    assert_int_equal(rows_added, 3);
+    assert_int_equal(b->records[0].fate, RECORD_GOOD);
+    assert_int_equal(b->records[0].items, 3);
+    assert_int_equal(b->records[1].fate, RECORD_DEAD);
+    assert_string_equal(b->records[1].error_code, "malformed");
+    assert_non_null(strstr(b->records[1].error_text, "not a valid request: "));
+    assert_int_equal(b->records[2].fate, RECORD_DEAD); /* ours is never JSON */
+    batch_free(b);
+    b = new_batch(100); /* what does not fit is given again */
+    struct collect_room small = {CEILING, 16, false};
+    rd_kafka_message_t *m = fake_message(4, three, sizeof(three) - 1, NULL);
+    struct collect_room kept = room;
+    room = small;
+    assert_int_equal(take(b, m), COLLECT_FULL);
+    room = kept;
+    rd_kafka_message_destroy(m);
+    batch_free(b);
+    assert_int_equal(fake_messages_alive, 0);
+}
+
 static void test_dead_letters(void **state)
 {
     (void)state;
@@ -181,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_and_totals),
+        cmocka_unit_test(test_json_of_others),
         cmocka_unit_test(test_dead_letters),
         cmocka_unit_test(test_a_record_that_does_not_fit_is_given_again),
         cmocka_unit_test(test_a_large_record_waits_for_room),

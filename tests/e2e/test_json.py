@@ -1,17 +1,16 @@
 """OTLP/JSON against the real router: what senders of several languages write stands in the database
 value for value, in Kafka as the same protobuf; what is wrong is answered in JSON, with its place."""
 
-import base64
 import gzip
 import json
 import time
 from pathlib import Path
 
 import pytest
-from google.protobuf import json_format
 
 from support import otlp_build as build
 from support.database import assert_rows
+from support.otlp_json import tree
 from support.system import System
 from support.wait import until
 from support.wire import Http1, bearer, curl, http1, http2, request, warm_up
@@ -57,24 +56,8 @@ def rich_requests():
 # ---- the forms that senders write
 
 
-IDS = {"traceId", "spanId", "parentSpanId"}
 TIMES = {"timeUnixNano", "startTimeUnixNano", "endTimeUnixNano", "observedTimeUnixNano"}
 INTEGERS = {"intValue", "asInt", "count", "zeroCount", "bucketCounts"}
-
-
-def tree(message, numbers=(), every_field=False):
-    """protobuf's own JSON with the two changes of OTLP: ids in hex, enums as numbers."""
-    def change(v, key=None):
-        if isinstance(v, dict):
-            return {k: change(inner, k) for k, inner in v.items()}
-        if isinstance(v, list):
-            return [change(inner, key) for inner in v]
-        if key in IDS:
-            return base64.b64decode(v).hex()
-        return int(v) if key in numbers else v
-
-    return change(json_format.MessageToDict(message, use_integers_for_enums=True,
-                                            always_print_fields_with_no_presence=every_field))
 
 
 FORMS = {

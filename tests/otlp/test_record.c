@@ -22,6 +22,29 @@ static void known_headers(void **state)
     assert_true(slice_eq(h.request, SLICE_LIT("00ff")));
 }
 
+static void json_of_others(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        unsigned version;
+        struct slice value;
+        bool json;
+    } rows[] = {
+        {__LINE__, 0, SLICE_LIT("{\"resourceLogs\":[]}"), true},
+        {__LINE__, 0, SLICE_LIT("{"), true},
+        {__LINE__, 0, SLICE_LIT("\x0a\x00"), false},
+        {__LINE__, 0, SLICE_LIT(""), false},
+        {__LINE__, 0, SLICE_LIT("[]"), false},
+        {__LINE__, 1, SLICE_LIT("{\"resourceLogs\":[]}"), false}, /* ours is protobuf */
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct record_headers h = {.version = rows[i].version};
+        check_row(rows[i].line, record_is_json(&h, rows[i].value) == rows[i].json, "%d",
+                  rows[i].json);
+    }
+}
+
 static void numbers(void **state)
 {
     (void)state;
@@ -63,6 +86,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_headers),
+        cmocka_unit_test(json_of_others),
         cmocka_unit_test(numbers),
         cmocka_unit_test(a_version_beyond_32_bits_stays_high),
     };
