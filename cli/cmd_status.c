@@ -55,7 +55,7 @@ static void gather(struct ops *o, struct status_tenant *s, yajl_val router)
     if (run_workers_read(o->conf->state, s->t->id, &o->arena, &s->workers, &err) < 0)
         cli_fail(o->a, "%s", err.text);
     if (o->supervisor.alive)
-        s->process = run_supervisor_consumer(&o->supervisor, s->t->id);
+        s->process = run_supervisor_consumer(&o->supervisor, s->t->id, &o->arena);
 }
 
 static int tell(struct ops *o)

@@ -193,7 +193,7 @@ static int still_in_use(struct removal *r, char *who, size_t size, struct errbuf
     int rc = run_supervisor_read(r->o.conf->state, &arena, &s, err);
     if (rc == 0)
         rc = run_workers_read(r->o.conf->state, r->id, &arena, &w, err);
-    if (rc == 0 && s.alive && run_supervisor_consumer(&s, r->id) != NULL) {
+    if (rc == 0 && s.alive && run_supervisor_consumer(&s, r->id, &arena) != NULL) {
         snprintf(who, size, "the supervisor of this machine");
         rc = 1;
     }

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "consumer/group_check.h"
 #include "tenancy/topics.h"
 
 #include <errno.h>
@@ -24,6 +25,9 @@
 #define LEAVE_WAIT_MS  3000
 #define DESTROY_WAIT_S 3
 #define LEAVE_POLL_MS  50
+#define GROUP_WAIT_MS  1000
+#define GROUP_PAUSE_NS (500 * NS_PER_MS)
+#define GROUP_LOOKS    20 /* then it is joined again, whatever it is */
 
 void progress_to_metadata(const struct progress *p, char *out, size_t size)
 {
@@ -121,6 +125,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
         units_make(s, list);
         FAULT_POINT("inside_rebalance");
         session_place(s);
+        s->joined = true;
         s->assigned(s->arg);
         return;
     }
@@ -183,11 +188,40 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err,
             rd_kafka_err2name(err), log_str("error", rd_kafka_err2str(err)));
 }
 
+static int set(rd_kafka_conf_t *kc, const char *name, const char *value, struct errbuf *err)
+{
+    char reason[256];
+    if (rd_kafka_conf_set(kc, name, value, reason, sizeof(reason)) == RD_KAFKA_CONF_OK)
+        return 0;
+    return errbuf_set(err, EINVAL, "%s = \"%s\": %s", name, value, reason);
+}
+
+/* Workers that share a tenant's partitions take over from each other sooner than Kafka's defaults
+ * have it; the config may say otherwise. */
+static int set_sharing(rd_kafka_conf_t *kc, const struct kafka_conf *k, struct errbuf *err)
+{
+    static const char *const settings[][3] = {
+        {"session.timeout.ms", "session_timeout_ms", "10000"},
+        {"heartbeat.interval.ms", "heartbeat_interval_ms", "1000"},
+    };
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        bool said = false;
+        const struct option_map *const maps[] = {&k->client, &k->consumer};
+        for (size_t m = 0; m < 2; m++)
+            for (size_t p = 0; p < maps[m]->n; p++)
+                said = said || strcmp(maps[m]->at[p].name, settings[i][0]) == 0 ||
+                       strcmp(maps[m]->at[p].name, settings[i][1]) == 0;
+        if (!said && set(kc, settings[i][0], settings[i][2], err) < 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
 static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, const char *brokers,
                                     const struct tenant *t, const char *instance,
                                     struct errbuf *err)
 {
-    char client_id[128], queued_kb[32], debug[256] = "", reason[256];
+    char client_id[128], queued_kb[32], debug[256] = "";
     size_t debug_size = sizeof(debug) - sizeof(",topic");
     snprintf(client_id, sizeof(client_id), "tenantry-consumer-%s", t->id);
     snprintf(queued_kb, sizeof(queued_kb), "%" PRIu64, conf->consumer.memory / 4 / 1024);
@@ -206,20 +240,22 @@ static rd_kafka_conf_t *client_conf(struct session *s, const struct conf *conf, 
         {"isolation.level", "read_committed"},
         {"partition.assignment.strategy", "range"}, /* cooperative loses assignments before 2.10 */
         {"allow.auto.create.topics", "false"},
-        {"topic.metadata.refresh.interval.ms", "5000"},
+        {"topic.metadata.refresh.interval.ms", "3000"},
         {"queued.max.messages.kbytes", queued_kb},
         {"check.crcs", "true"},
         {"fetch.wait.max.ms", "100"},
         {"fetch.error.backoff.ms", "100"},
         {"debug", debug}, /* for on_log */
     };
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-        if (rd_kafka_conf_set(kc, settings[i][0], settings[i][1], reason, sizeof(reason)) !=
-            RD_KAFKA_CONF_OK) {
-            errbuf_set(err, EINVAL, "%s = \"%s\": %s", settings[i][0], settings[i][1], reason);
-            rd_kafka_conf_destroy(kc);
-            return NULL;
-        }
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(settings) / sizeof(settings[0]); i++)
+        rc = set(kc, settings[i][0], settings[i][1], err);
+    if (rc == 0 && t->conf->consumer.processes > 1)
+        rc = set_sharing(kc, &conf->kafka, err);
+    if (rc < 0) {
+        rd_kafka_conf_destroy(kc);
+        return NULL;
+    }
     rd_kafka_conf_set_rebalance_cb(kc, on_rebalance);
     rd_kafka_conf_set_error_cb(kc, on_error);
     rd_kafka_conf_set_offset_commit_cb(kc, on_commit);
@@ -248,6 +284,7 @@ static int make_client(struct session *s, const struct conf *conf, const char *b
     if (s->signs == NULL && (s->signs = calloc(1, sizeof(*s->signs))) == NULL)
         return errbuf_set(err, ENOMEM, "out of memory");
     s->signs->session = s;
+    s->group = t->group;
     rd_kafka_conf_t *kc = client_conf(s, conf, brokers, t, instance, err);
     if (kc == NULL)
         return -EINVAL;
@@ -310,23 +347,33 @@ int session_open(struct session *s, const struct conf *conf, const char *brokers
     return rc;
 }
 
-/* A static member that comes back gets the assignment it had, and is not told that it leads the
- * group (librdkafka before KIP-814), so nobody would ever notice topics and partitions that were
- * made while it was away. Joining again makes the broker deal anew, and tells. */
-static void ask_again(struct session *s)
+/* Joining again makes the broker deal anew, if this member leads. */
+static void join_again(struct session *s)
 {
     rd_kafka_topic_partition_list_t *topics;
-    if (s->asked_again || s->n_units == 0 || rd_kafka_subscription(s->rk, &topics))
+    if (rd_kafka_subscription(s->rk, &topics))
         return;
-    s->asked_again = true;
     rd_kafka_subscribe(s->rk, topics);
     rd_kafka_topic_partition_list_destroy(topics);
+}
+
+/* Once per session. When it cannot be said, joining again is the safe side. */
+static void look_at_group(struct session *s)
+{
+    uint64_t now = clock_mono_ns();
+    if (!s->joined || s->group_looks == GROUP_LOOKS || now < s->group_due_ns)
+        return;
+    enum group_verdict verdict = group_check(s->rk, s->group, GROUP_WAIT_MS);
+    s->group_due_ns = now + GROUP_PAUSE_NS;
+    s->group_looks = verdict == GROUP_UNKNOWN ? s->group_looks + 1 : GROUP_LOOKS;
+    if (verdict == GROUP_LACKS || (verdict == GROUP_UNKNOWN && s->group_looks == GROUP_LOOKS))
+        join_again(s);
 }
 
 void session_serve(struct session *s, int timeout_ms)
 {
     kafka_login_keep(&s->login, s->rk);
-    ask_again(s);
+    look_at_group(s);
     forward_records(s);
     rd_kafka_message_t *m = rd_kafka_consumer_poll(s->rk, timeout_ms);
     if (m == NULL)

@@ -27,7 +27,10 @@ struct session {
     char *cluster;
     struct unit *units;
     size_t n_units;
-    bool asked_again;  /* the group was joined a second time, see session.c */
+    const char *group; /* borrowed from the tenant */
+    bool joined;
+    unsigned group_looks; /* see look_at_group */
+    uint64_t group_due_ns;
     bool brokers_gone; /* all brokers are unreachable: make a new session */
     char fatal[256];   /* not empty: the handle cannot go on (e.g. fenced by a second worker) */
     /* Called in a rebalance before partitions are taken away / after they came. */

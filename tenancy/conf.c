@@ -479,6 +479,16 @@ static const struct option retry_rows[] = {
 static const struct option_group retry_options = {"retry", "What is done after a failed write.",
                                                   retry_rows};
 
+static const struct option tenant_consumer_rows[] = {
+    OPTION_UINT(struct tenant_consumer_conf, processes, "processes", "1", "1", "32", OPT_RELOAD,
+                "Worker processes that `up` and `supervise` run for the tenant. They share the "
+                "partitions of its topics, so more than there are have nothing to do; each may "
+                "take consumer.memory. With SQLite they write in turn: it is no faster."),
+    OPTION_END,
+};
+static const struct option_group tenant_consumer_options = {"consumer", "The tenant's workers.",
+                                                            tenant_consumer_rows};
+
 static const struct option tenant_rows[] = {
     OPTION_STRING(struct tenant_conf, id, "id", NULL, OPT_REQUIRED,
                   "Name of the tenant in topics, groups and files: 1-63 of a-z, 0-9, '-', '_'. The "
@@ -494,6 +504,7 @@ static const struct option tenant_rows[] = {
     OPTION_GROUP(struct tenant_conf, kafka, &tenant_login_options, 0),
     OPTION_GROUP(struct tenant_conf, database, &database_options, 0),
     OPTION_GROUP(struct tenant_conf, retry, &retry_options, 0),
+    OPTION_GROUP(struct tenant_conf, consumer, &tenant_consumer_options, 0),
     OPTION_END,
 };
 static const struct option_group tenant_group = {"tenant", "One tenant.", tenant_rows};

@@ -212,6 +212,11 @@ struct retry_conf {
     uint64_t backoff_max; /* ns */
 };
 
+/* The tenant's workers; tenantry.conf has what holds for each (struct consumer_conf). */
+struct tenant_consumer_conf {
+    uint64_t processes; /* that `supervise` and `up` run */
+};
+
 struct tenant_conf {
     const char *id;
     const char *label;
@@ -221,6 +226,7 @@ struct tenant_conf {
     struct kafka_login kafka; /* of the tenant's worker */
     struct database_conf database;
     struct retry_conf retry;
+    struct tenant_consumer_conf consumer;
 };
 /* The file holds one group `tenant`. */
 struct tenant_file {

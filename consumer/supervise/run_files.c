@@ -185,13 +185,30 @@ int run_workers_read(const char *state_folder, const char *tenant, struct arena 
     return rc;
 }
 
-const struct run_process *run_supervisor_consumer(const struct run_supervisor *s,
-                                                  const char *tenant)
+/* "consumer acme" and "consumer acme@2". */
+static bool is_consumer(const struct run_process *p, const char *tenant)
 {
     static const char prefix[] = "consumer ";
-    for (size_t i = 0; i < s->n; i++)
-        if (strncmp(s->processes[i].name, prefix, sizeof(prefix) - 1) == 0 &&
-            strcmp(s->processes[i].name + sizeof(prefix) - 1, tenant) == 0)
-            return &s->processes[i];
-    return NULL;
+    size_t len = strlen(tenant);
+    const char *at = p->name + sizeof(prefix) - 1;
+    return strncmp(p->name, prefix, sizeof(prefix) - 1) == 0 && strncmp(at, tenant, len) == 0 &&
+           (at[len] == 0 || at[len] == '@');
+}
+
+const struct run_process *run_supervisor_consumer(const struct run_supervisor *s,
+                                                  const char *tenant, struct arena *a)
+{
+    struct run_process *sum = NULL;
+    for (size_t i = 0; i < s->n; i++) {
+        const struct run_process *p = &s->processes[i];
+        if (!is_consumer(p, tenant))
+            continue;
+        if (sum == NULL && (sum = arena_calloc(a, 1, sizeof(*sum))) == NULL)
+            return NULL;
+        uint64_t restarts = sum->restarts + p->restarts;
+        if (sum->name == NULL || strcmp(sum->state, "running") == 0)
+            *sum = *p;
+        sum->restarts = restarts;
+    }
+    return sum;
 }

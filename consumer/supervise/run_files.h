@@ -57,8 +57,9 @@ int run_supervisor_read(const char *state_folder, struct arena *a, struct run_su
                         struct errbuf *err);
 int run_workers_read(const char *state_folder, const char *tenant, struct arena *a,
                      struct run_workers *ret, struct errbuf *err);
-/* The supervisor's row of a tenant's worker, or NULL. */
+/* The supervisor's row of a tenant's worker, or NULL. Of several: one that does not run, if any,
+ * with the restarts of all. */
 const struct run_process *run_supervisor_consumer(const struct run_supervisor *s,
-                                                  const char *tenant);
+                                                  const char *tenant, struct arena *a);
 
 #endif

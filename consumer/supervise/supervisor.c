@@ -7,9 +7,11 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "consumer/supervise/own_kafka.h"
+#include "consumer/supervise/run_files.h"
 #include "consumer/supervise/service.h"
 #include "consumer/supervise/topic_maker.h"
 #include "consumer/supervise/watch.h"
+#include "consumer/worker_status.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,12 +25,14 @@
 
 #define TURN_NS (100 * NS_PER_MS)
 
-/* A tenant's worker process and what its argv points to. */
+/* One of a tenant's worker processes and what its argv points to. */
 struct worker_service {
     struct service service;
     char tenant[64];
+    unsigned number;      /* from 1 to consumer.processes */
+    char instance[16];    /* "main", "2", "3" ...: static members of the group (decision 0004) */
     uint64_t config_hash; /* of the tenant's effective options; a change restarts the worker */
-    const char *argv[10];
+    const char *argv[12];
     struct worker_service *next;
 };
 
@@ -58,37 +62,46 @@ static uint64_t stop_timeout(const struct supervisor *s)
 
 /* ---- workers ---- */
 
-/* Of what is in use, not of the file: a file that was refused restarts nothing. (FNV-1a) */
+/* Of what is in use, not of the file: a file that was refused restarts nothing. How many processes
+ * there are concerns none of them. (FNV-1a) */
 static uint64_t tenant_hash(const struct tenant *t)
 {
     struct buf text = BUF_INIT;
     uint64_t hash = 14695981039346656037ull;
-    option_print(&tenant_options, t->conf, NULL, &text);
+    struct tenant_file file = {.tenant = *t->conf};
+    file.tenant.consumer.processes = 0;
+    option_print(&tenant_options, &file, NULL, &text);
     for (size_t i = 0; i < text.len; i++)
         hash = (hash ^ text.at[i]) * 1099511628211ull;
     buf_release(&text);
     return hash;
 }
 
-static struct worker_service *worker_find(struct supervisor *s, const char *tenant)
+static struct worker_service *worker_find(struct supervisor *s, const char *tenant, unsigned number)
 {
     for (struct worker_service *w = s->workers; w != NULL; w = w->next)
-        if (strcmp(w->tenant, tenant) == 0)
+        if (w->number == number && strcmp(w->tenant, tenant) == 0)
             return w;
     return NULL;
 }
 
-static void worker_add(struct supervisor *s, const struct tenant *t)
+static void worker_add(struct supervisor *s, const struct tenant *t, unsigned number)
 {
     struct worker_service *w = calloc(1, sizeof(*w));
     if (w == NULL)
         return; /* the next scan tries again */
     snprintf(w->tenant, sizeof(w->tenant), "%s", t->id);
-    const char *const argv[] = {s->program,     "consumer",  w->tenant,  "--config",
-                                s->config_file, "--brokers", s->brokers, NULL};
+    w->number = number;
+    if (number == 1)
+        snprintf(w->instance, sizeof(w->instance), "%s", RUN_INSTANCE);
+    else
+        snprintf(w->instance, sizeof(w->instance), "%u", number);
+    const char *const argv[] = {s->program,  "consumer", w->tenant,    "--config",  s->config_file,
+                                "--brokers", s->brokers, "--instance", w->instance, NULL};
     memcpy(w->argv, argv, sizeof(argv));
     char name[96];
-    snprintf(name, sizeof(name), "consumer %s", t->id);
+    snprintf(name, sizeof(name), "consumer %s%s%s", t->id, number == 1 ? "" : "@",
+             number == 1 ? "" : w->instance);
     service_init(&w->service, name, w->argv, NULL, s->snapshot->conf->supervisor.backoff_max);
     w->config_hash = tenant_hash(t);
     w->next = s->workers;
@@ -100,7 +113,7 @@ static void workers_match_tenants(struct supervisor *s)
 {
     for (struct worker_service *w = s->workers; w != NULL; w = w->next) {
         const struct tenant *t = snapshot_tenant(s->snapshot, slice_str(w->tenant));
-        w->service.wanted = t != NULL;
+        w->service.wanted = t != NULL && w->number <= t->conf->consumer.processes;
         uint64_t hash = t ? tenant_hash(t) : 0;
         if (t != NULL && hash != w->config_hash) {
             w->service.restart = w->service.state == SERVICE_RUNNING;
@@ -108,9 +121,12 @@ static void workers_match_tenants(struct supervisor *s)
         }
         w->config_hash = hash;
     }
-    for (size_t i = 0; i < s->snapshot->n_tenants; i++)
-        if (worker_find(s, s->snapshot->tenants[i].id) == NULL)
-            worker_add(s, &s->snapshot->tenants[i]);
+    for (size_t i = 0; i < s->snapshot->n_tenants; i++) {
+        const struct tenant *t = &s->snapshot->tenants[i];
+        for (unsigned n = 1; n <= t->conf->consumer.processes; n++)
+            if (worker_find(s, t->id, n) == NULL)
+                worker_add(s, t, n);
+    }
 }
 
 static void workers_forget_stopped(struct supervisor *s)
@@ -119,6 +135,8 @@ static void workers_forget_stopped(struct supervisor *s)
         struct worker_service *w = *at;
         if (!w->service.wanted && w->service.state == SERVICE_STOPPED) {
             *at = w->next;
+            /* What one that was killed left behind; a stop in order removed it already. */
+            worker_status_remove(s->snapshot->conf->state, w->tenant, w->instance);
             free(w);
         } else {
             at = &w->next;

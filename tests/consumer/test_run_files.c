@@ -77,7 +77,7 @@ static void test_missing(void **state)
     assert_int_equal(run_supervisor_read("/nowhere", &a, &s, &err), 0);
     assert_false(s.found);
     assert_string_equal(s.brokers, "");
-    assert_null(run_supervisor_consumer(&s, "acme"));
+    assert_null(run_supervisor_consumer(&s, "acme", &a));
     assert_int_equal(run_workers_read("/nowhere", "acme", &a, &w, &err), 0);
     assert_null(w.first);
     arena_release(&a);
@@ -92,20 +92,23 @@ static void test_supervisor(void **state)
     write_file("supervisor.json",
                "{\"pid\":%d,\"written_at_ms\":%llu,\"brokers\":\"127.0.0.1:9\",\"processes\":["
                "{\"name\":\"router\",\"state\":\"running\",\"pid\":5,\"restarts\":0},"
+               "{\"name\":\"consumer acme@2\",\"state\":\"running\",\"pid\":6,\"restarts\":1},"
                "{\"name\":\"consumer acme\",\"state\":\"waiting\",\"pid\":0,\"restarts\":3,"
-               "\"last_end\":\"exit code 1\"}]}",
+               "\"last_end\":\"exit code 1\"},"
+               "{\"name\":\"consumer acme@3\",\"state\":\"running\",\"pid\":7,\"restarts\":1},"
+               "{\"name\":\"consumer acme2\",\"state\":\"running\",\"pid\":8,\"restarts\":9}]}",
                getpid(), ago(2));
     assert_int_equal(run_supervisor_read(folder, &a, &s, &err), 0);
     assert_true(s.found && s.alive);
     assert_true(s.age_s >= 2 && s.age_s < 60);
     assert_string_equal(s.brokers, "127.0.0.1:9");
-    assert_int_equal(s.n, 2);
-    const struct run_process *p = run_supervisor_consumer(&s, "acme");
+    assert_int_equal(s.n, 5);
+    const struct run_process *p = run_supervisor_consumer(&s, "acme", &a);
     assert_non_null(p);
-    assert_int_equal(p->restarts, 3);
+    assert_int_equal(p->restarts, 5); /* of all three */
     assert_string_equal(p->state, "waiting");
     assert_string_equal(p->last_end, "exit code 1");
-    assert_null(run_supervisor_consumer(&s, "acm"));
+    assert_null(run_supervisor_consumer(&s, "acm", &a));
     arena_release(&a);
 }
 

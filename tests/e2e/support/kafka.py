@@ -23,6 +23,7 @@ from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
+    NewPartitions,
     NewTopic,
     OffsetSpec,
 )
@@ -93,7 +94,14 @@ class Client:
             partitions = len(assignment)
             new = NewTopic(topic, num_partitions=partitions, replica_assignment=assignment, config=config or {})
         self.admin.create_topics([new])[topic].result(30)
+        self._wait_answers(topic, partitions)
 
+    def raise_partitions(self, topic, partitions):
+        """Returns when every partition answers."""
+        self.admin.create_partitions([NewPartitions(topic, partitions)])[topic].result(30)
+        self._wait_answers(topic, partitions)
+
+    def _wait_answers(self, topic, partitions):
         def answers():
             """A partition is in the metadata before its leader knows of it."""
             try:
