@@ -12,14 +12,15 @@
 #include <librdkafka/rdkafka.h>
 
 /* What the database keeps per unit, moved in the same transaction as the rows (promises 2, 3 and
- * 8). Invariant: next == first + records + dlq_records + lost_records. */
+ * 8). Invariant: next == first + records + dlq_records + lost_records + gaps. */
 struct totals {
     uint64_t records;      /* written (all items of it, or dropped) */
     uint64_t items;        /* rows written */
     uint64_t dropped;      /* items dropped by the tenant's own rules, or that Kafka holds twice */
     uint64_t dlq_records;  /* confirmed in the DLQ */
     uint64_t dlq_items;    /* items of those, by tenantry.items; 0 for records that say nothing */
-    uint64_t lost_records; /* offsets that retention ate before they were written, and gaps */
+    uint64_t lost_records; /* offsets that retention ate before they were written */
+    uint64_t gaps; /* offsets that hold no record: a transaction's marks, aborted, compacted */
 };
 
 struct progress {
@@ -70,7 +71,7 @@ struct batch_unit {
     int32_t partition;
     struct progress before; /* as the database has it: compare-and-set on before.next */
     int64_t next;           /* after this batch */
-    uint64_t lost;          /* offsets skipped before a record of this batch: they are gone */
+    uint64_t lost, gaps;    /* offsets before records of this batch: gone, or never a record's */
     bool fenced;            /* write() found another writer: nothing of this unit was written */
     struct breaker breaker; /* before this batch */
     uint64_t seen, dead;    /* in this batch, as breaker_judge counted them */

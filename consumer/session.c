@@ -16,11 +16,11 @@
 #define METADATA_FORMAT                                                                            \
     "tnt1 source=%" PRIu32 " generation=%" PRIu32 " first=%" PRId64 " records=%" PRIu64            \
     " items=%" PRIu64 " dropped=%" PRIu64 " dlq_records=%" PRIu64 " dlq_items=%" PRIu64            \
-    " lost=%" PRIu64
+    " lost=%" PRIu64 " gaps=%" PRIu64
 #define METADATA_SCAN                                                                              \
     "tnt1 source=%" SCNu32 " generation=%" SCNu32 " first=%" SCNd64 " records=%" SCNu64            \
     " items=%" SCNu64 " dropped=%" SCNu64 " dlq_records=%" SCNu64 " dlq_items=%" SCNu64            \
-    " lost=%" SCNu64
+    " lost=%" SCNu64 " gaps=%" SCNu64
 
 #define LEAVE_WAIT_MS  3000
 #define DESTROY_WAIT_S 3
@@ -33,14 +33,16 @@ void progress_to_metadata(const struct progress *p, char *out, size_t size)
 {
     const struct totals *t = &p->totals;
     snprintf(out, size, METADATA_FORMAT, p->source, p->generation, p->first, t->records, t->items,
-             t->dropped, t->dlq_records, t->dlq_items, t->lost_records);
+             t->dropped, t->dlq_records, t->dlq_items, t->lost_records, t->gaps);
 }
 
 bool progress_from_metadata(const char *text, struct progress *p)
 {
     struct totals *t = &p->totals;
+    t->gaps = 0; /* not told by older workers */
     return sscanf(text, METADATA_SCAN, &p->source, &p->generation, &p->first, &t->records,
-                  &t->items, &t->dropped, &t->dlq_records, &t->dlq_items, &t->lost_records) == 9;
+                  &t->items, &t->dropped, &t->dlq_records, &t->dlq_items, &t->lost_records,
+                  &t->gaps) >= 9;
 }
 
 static void units_free(struct session *s)
@@ -385,8 +387,10 @@ void session_serve(struct session *s, int timeout_ms)
                      log_str("error", rd_kafka_err2name(m->err)),
                      log_str("reason", rd_kafka_message_errstr(m)));
     else /* a record that came by before its queue was forwarded: read it again from its place */
-        for (size_t i = 0; i < s->n_units; i++)
+        for (size_t i = 0; i < s->n_units; i++) {
             s->units[i].restart = true;
+            unit_distrust_gaps(&s->units[i]);
+        }
     rd_kafka_message_destroy(m);
 }
 
@@ -429,6 +433,18 @@ int session_watermarks(struct session *s, struct unit *u, int timeout_ms, int64_
         return -EAGAIN;
     u->end = *high;
     return 0;
+}
+
+int64_t session_committed(struct session *s, const struct unit *u, int timeout_ms)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, u->topic, u->partition);
+    int64_t offset = -1;
+    if (rd_kafka_committed(s->rk, list, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        list->elems[0].offset >= 0)
+        offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return offset;
 }
 
 /* A broker that does not answer is not waited for: its coordinator notices by itself. */

@@ -63,6 +63,10 @@ void session_commit(struct session *s, const struct unit *const *units, size_t n
  * answer in time. */
 int session_watermarks(struct session *s, struct unit *u, int timeout_ms, int64_t *low,
                        int64_t *high);
+/* How far Kafka says that this group got in the unit's partition; -1 = nothing, or no answer in
+ * time.
+ */
+int64_t session_committed(struct session *s, const struct unit *u, int timeout_ms);
 /* Whether a sign of `broken` came since the last call. */
 bool session_broke(struct session *s);
 /* `leave`: say goodbye to the group (the cluster answers), which may take some seconds; else just

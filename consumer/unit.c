@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define DOUBTS_TO_CONCLUDE 3
+#define GAPS_TO_TRUST      3
 #define DOUBT_PAUSE_NS                                                                             \
     (700 * NS_PER_MS) /* a leader that has just started may not know its end yet */
 #define VERIFY_PATIENCE_NS (2 * NS_PER_S)
@@ -21,7 +22,8 @@ const char *const unit_state_name[UNIT_STATE_COUNT] = {
 void unit_loaded(struct unit *u, const struct progress *p)
 {
     u->progress = *p;
-    u->lost = 0;
+    u->lost = u->gaps = 0;
+    u->gaps_proven = 0;
     u->doubts = 0;
     u->doubt_due_ns = 0;
     u->gap_seen = 0;
@@ -55,20 +57,25 @@ static void regenerate(struct unit *u)
     u->restart = false;
 }
 
-static void count_lost(struct unit *u, int64_t from, int64_t to, enum log_level level,
-                       const char *why)
-{
-    u->lost += (uint64_t)(to - from);
-    log_event(level, why, log_str("topic", u->topic), log_i64("partition", u->partition),
-              log_i64("from", from), log_i64("to", to));
-}
-
 /* Offsets [from, to) are gone: retention was faster than the database. */
 static void count_expired(struct unit *u, int64_t from, int64_t to)
 {
-    count_lost(u, from, to, LOG_ERROR,
-               "records expired in Kafka before they were written: counted as lost; raise the "
-               "topic's retention or the database's speed");
+    u->lost += (uint64_t)(to - from);
+    log_event(LOG_ERROR,
+              "records expired in Kafka before they were written: counted as lost; raise the "
+              "topic's retention or the database's speed",
+              log_str("topic", u->topic), log_i64("partition", u->partition), log_i64("from", from),
+              log_i64("to", to));
+}
+
+/* Offsets [from, to) never were a record for us. */
+static void count_gap(struct unit *u, int64_t from, int64_t to)
+{
+    u->gaps += (uint64_t)(to - from);
+    log_repeated(LOG_INFO,
+                 "offsets without a record (a transaction's marks, aborted, compacted): passed by",
+                 u->topic, log_str("topic", u->topic), log_i64("partition", u->partition),
+                 log_i64("from", from), log_i64("to", to));
 }
 
 static enum unit_take verify(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum)
@@ -91,9 +98,23 @@ static enum unit_take verify(struct unit *u, int64_t offset, int64_t timestamp, 
     return UNIT_TAKE;
 }
 
+/* A fetch from below the log's start is refused, never moved; so once the first gaps of a unit have
+ * proven to be none of ours (some writer uses transactions), the others are believed at once: each
+ * look costs all that was fetched ahead. */
+static bool trusts_gaps(const struct unit *u)
+{
+    return u->state == UNIT_RUNNING && u->gaps_proven >= GAPS_TO_TRUST;
+}
+
+bool unit_wants_low(const struct unit *u, int64_t offset)
+{
+    bool reads = u->state == UNIT_VERIFYING || u->state == UNIT_RUNNING;
+    return reads && offset > u->read_next &&
+           (u->read_next == UNIT_READ_ANY ? offset > 0 : !trusts_gaps(u));
+}
+
 /* A record beyond the expected one. Offsets below the log's start are lost; otherwise the position
- * is set once more, and what is still missing then was never a record (transaction markers,
- * compaction). */
+ * is set once more, and what is still missing then was never a record. */
 static enum unit_take gap(struct unit *u, int64_t offset, int64_t low)
 {
     if (low > u->read_next) {
@@ -103,20 +124,30 @@ static enum unit_take gap(struct unit *u, int64_t offset, int64_t low)
     }
     if (u->read_next == offset)
         return UNIT_TAKE;
-    if (u->gap_seen != offset) {
+    if (u->gap_seen != offset && !trusts_gaps(u)) {
         u->gap_seen = offset;
         u->restart = true;
         return UNIT_RESTART;
     }
-    count_lost(u, u->read_next, offset, LOG_WARN,
-               "offsets without a record (aborted, a transaction's marks, compacted): counted as "
-               "lost");
+    u->gaps_proven++;
+    count_gap(u, u->read_next, offset);
     u->read_next = offset;
     return UNIT_TAKE;
 }
 
+void unit_distrust_gaps(struct unit *u)
+{
+    u->gaps_proven = 0;
+}
+
+bool unit_wants_written_before(const struct unit *u, int64_t low)
+{
+    return u->state == UNIT_RUNNING && u->read_next == UNIT_READ_ANY && low > 0;
+}
+
 /* The first record of this generation that we see. One from further behind in the log is a stale
- * one, unless it comes again. */
+ * one, unless it comes again. What expired before is lost, but for what an earlier database had
+ * written: Kafka keeps how far that got. */
 static bool begin(struct unit *u, int64_t offset, int64_t low)
 {
     if (low >= 0 && low < offset && u->gap_seen != offset) {
@@ -124,8 +155,13 @@ static bool begin(struct unit *u, int64_t offset, int64_t low)
         u->restart = true;
         return false;
     }
-    u->progress.first = u->progress.next = offset;
-    u->read_next = offset;
+    int64_t from = u->progress.generation > 1 || u->written_before < 0 ? 0 : u->written_before;
+    u->progress.first = u->progress.next = u->read_next = offset;
+    if (low > from && low <= offset) {
+        count_expired(u, from, low);
+        u->gaps += (uint64_t)(offset - low);
+        u->progress.first = u->progress.next = from;
+    }
     return true;
 }
 
@@ -212,7 +248,7 @@ int64_t unit_fetch_offset(const struct unit *u)
 static bool is_settled(const struct unit *u)
 {
     return u->state == UNIT_RUNNING && u->progress.known && u->progress.next > u->progress.first &&
-           u->read_next == u->progress.next && u->lost == 0;
+           u->read_next == u->progress.next && u->lost == 0 && u->gaps == 0;
 }
 
 bool unit_idle(struct unit *u, uint64_t after_ns, uint64_t now_ns)

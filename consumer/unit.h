@@ -40,12 +40,15 @@ struct unit {
     struct progress progress; /* as the database had it after the last finished write */
     int64_t read_next;        /* the next offset expected from Kafka, or UNIT_READ_ANY */
     uint64_t lost;            /* offsets known to be gone, to be counted with the next record */
+    uint64_t gaps;            /* offsets known to hold no record, the same */
     unsigned doubts;          /* times the doubt was confirmed */
     uint64_t doubt_due_ns;    /* when to ask for the log's bounds; 0 = not set */
     int64_t end;              /* of the log, when it was asked for last; 0 = never */
     uint64_t idle_since_ns;   /* all was written and nothing came since then; 0 = not so */
     int64_t idle_next;        /* progress.next at that time */
     int64_t gap_seen;         /* a gap in front of this offset was seen once; 0 = none */
+    unsigned gaps_proven;     /* gaps that were the same when they were read again */
+    int64_t written_before;   /* of a unit that is not known: where an earlier database got to */
     struct breaker breaker;
     bool stopped; /* by the breaker, until records of it are written again */
     uint64_t look_again_ns, look_pause_ns; /* when a stopped unit is read again */
@@ -71,6 +74,12 @@ void unit_regenerated(struct unit *u, const struct progress *p);
  * for the record only when it is needed. Changes state; see enum unit_take. */
 enum unit_take unit_record(struct unit *u, int64_t offset, int64_t timestamp, uint32_t checksum,
                            int64_t low);
+/* What must be known before unit_record: the log's first offset, and (of a unit's first record,
+ * when that is not 0) u->written_before. */
+bool unit_wants_low(const struct unit *u, int64_t offset);
+bool unit_wants_written_before(const struct unit *u, int64_t low);
+/* Records may be missing from what is fetched: the next gap is read again, whatever was proven. */
+void unit_distrust_gaps(struct unit *u);
 /* Kafka says the fetch position is out of range. True when records of the unit may be in a batch:
  * the worker must finish what is being written, drop the open batch and load the progress again
  * first. */

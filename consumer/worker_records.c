@@ -41,10 +41,11 @@ static enum unit_take judge(struct worker *w, struct unit *u, const rd_kafka_mes
     uint32_t checksum = 0;
     if (u->state == UNIT_VERIFYING && m->offset == u->progress.next - 1)
         checksum = record_checksum(slice_of(m->key, m->key_len), slice_of(m->payload, m->len));
-    bool reads = u->state == UNIT_VERIFYING || u->state == UNIT_RUNNING;
-    if (reads && m->offset > u->read_next &&
+    if (unit_wants_low(u, m->offset) &&
         session_watermarks(&w->session, u, BOUNDS_WAIT_MS, &low, &high) < 0)
         low = -1;
+    if (unit_wants_written_before(u, low))
+        u->written_before = session_committed(&w->session, u, BOUNDS_WAIT_MS);
     return unit_record(u, m->offset, rd_kafka_message_timestamp(m, NULL), checksum, low);
 }
 
@@ -69,7 +70,8 @@ static void taken(struct worker *w, struct unit *u)
     flow_read(&w->flow, u->signal, r->message->len);
     r->dlq_confirmed = unit_told(u, r->offset);
     w->open->units[r->unit].lost += u->lost;
-    u->lost = 0;
+    w->open->units[r->unit].gaps += u->gaps;
+    u->lost = u->gaps = 0;
     if (u->open_since == 0)
         u->open_since = r->timestamp;
 }

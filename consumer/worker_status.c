@@ -55,10 +55,10 @@ static void unit_json(struct buf *out, const struct unit *u, struct unit_lag lag
                ",\"partition\":%" PRId32 ",\"state\":\"%s\",\"source\":%" PRIu32
                ",\"generation\":%" PRIu32 ",\"next\":%" PRId64 ",\"written_items\":%" PRIu64
                ",\"dropped_items\":%" PRIu64 ",\"dlq_records\":%" PRIu64
-               ",\"lost_records\":%" PRIu64,
+               ",\"lost_records\":%" PRIu64 ",\"gaps\":%" PRIu64,
                u->partition, unit_state_name[u->stopped ? UNIT_PARKED : u->state],
                u->progress.source, u->progress.generation, u->progress.next, t->items, t->dropped,
-               t->dlq_records, t->lost_records);
+               t->dlq_records, t->lost_records, t->gaps);
     if (lag.records >= 0)
         buf_printf(out, ",\"lag_records\":%" PRId64, lag.records);
     if (lag.seconds >= 0)

@@ -7,7 +7,7 @@
 /* In the order of read_progress(). */
 #define PROGRESS_COLUMNS                                                                           \
     "s.source, s.generation, p.first, p.next, p.last_timestamp, p.last_checksum, p.records,"       \
-    " p.items, p.dropped, p.dlq_records, p.dlq_items, p.lost_records"
+    " p.items, p.dropped, p.dlq_records, p.dlq_items, p.lost_records, p.gaps"
 
 static const char load_sql[] =
     "SELECT " PROGRESS_COLUMNS " FROM tenantry_source s LEFT JOIN tenantry_progress p"
@@ -28,18 +28,18 @@ static const char each_sql[] =
     " ON p.source = s.source"
     " ORDER BY s.cluster, s.topic, s.generation, p.kafka_partition";
 
-/* ?6 ... ?11 are what the batch adds. ?12: where the unit stood, or began. */
+/* ?6 ... ?12 are what the batch adds. ?13: where the unit stood, or began. */
 static const char insert_sql[] =
     "INSERT INTO tenantry_progress (source, kafka_partition, next, last_timestamp, last_checksum,"
-    " records, items, dropped, dlq_records, dlq_items, lost_records, first)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING";
+    " records, items, dropped, dlq_records, dlq_items, lost_records, gaps, first)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING";
 
 static const char update_sql[] =
     "UPDATE tenantry_progress SET next = ?3, last_timestamp = ?4, last_checksum = ?5,"
     " records = records + ?6, items = items + ?7, dropped = dropped + ?8,"
     " dlq_records = dlq_records + ?9, dlq_items = dlq_items + ?10,"
-    " lost_records = lost_records + ?11"
-    " WHERE source = ?1 AND kafka_partition = ?2 AND (next = ?12 OR ?13)";
+    " lost_records = lost_records + ?11, gaps = gaps + ?12"
+    " WHERE source = ?1 AND kafka_partition = ?2 AND (next = ?13 OR ?14)";
 
 static const char exists_sql[] =
     "SELECT 1 FROM tenantry_progress WHERE source = ?1 AND kafka_partition = ?2";
@@ -59,7 +59,8 @@ static void read_progress(sqlite3_stmt *st, struct progress *ret)
                    .dropped = (uint64_t)sqlite3_column_int64(st, 8),
                    .dlq_records = (uint64_t)sqlite3_column_int64(st, 9),
                    .dlq_items = (uint64_t)sqlite3_column_int64(st, 10),
-                   .lost_records = (uint64_t)sqlite3_column_int64(st, 11)},
+                   .lost_records = (uint64_t)sqlite3_column_int64(st, 11),
+                   .gaps = (uint64_t)sqlite3_column_int64(st, 12)},
     };
 }
 
@@ -148,8 +149,8 @@ enum export_result sqlite_each_progress(struct exporter *x,
     for (; rc == SQLITE_ROW; rc = sqlite3_step(st)) {
         struct progress p;
         read_progress(st, &p);
-        each(arg, (const char *)sqlite3_column_text(st, 12),
-             (const char *)sqlite3_column_text(st, 13), sqlite3_column_int(st, 14), &p);
+        each(arg, (const char *)sqlite3_column_text(st, 13),
+             (const char *)sqlite3_column_text(st, 14), sqlite3_column_int(st, 15), &p);
     }
     if (rc != SQLITE_DONE)
         result = sqlite_failed(s, err, "read the progress");
@@ -180,12 +181,14 @@ void sqlite_progress_after(const struct batch *b, struct progress *after)
         after[u] = b->units[u].before;
         after[u].next = b->units[u].next;
         after[u].totals.lost_records += b->units[u].lost;
+        after[u].totals.gaps += b->units[u].gaps;
     }
     for (size_t i = 0; i < b->n_records; i++)
         add_record(&after[b->records[i].unit], &b->records[i]);
     for (size_t u = 0; u < b->n_units; u++) {
         const struct totals *t = &after[u].totals;
-        int64_t first = after[u].next - (int64_t)(t->records + t->dlq_records + t->lost_records);
+        int64_t first =
+            after[u].next - (int64_t)(t->records + t->dlq_records + t->lost_records + t->gaps);
         assert(!after[u].known ||
                after[u].first == first); /* else offsets went missing unnoticed */
         after[u].first = first;
@@ -209,8 +212,9 @@ static void bind_move(sqlite3_stmt *st, const struct batch_unit *u, const struct
         new->dlq_records - old->dlq_records,
         new->dlq_items - old->dlq_items,
         new->lost_records - old->lost_records,
+        new->gaps - old->gaps,
         (uint64_t)(u->before.known ? u->before.next : after->first),
-        no_compare, /* ?13 is in the UPDATE only; SQLite refuses to bind it elsewhere */
+        no_compare, /* ?14 is in the UPDATE only; SQLite refuses to bind it elsewhere */
     };
     for (int i = 0; i < (int)(sizeof(values) / sizeof(values[0])); i++)
         sqlite3_bind_int64(st, i + 1, (int64_t)values[i]);

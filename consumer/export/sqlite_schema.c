@@ -1,12 +1,12 @@
 #include "consumer/export/sqlite.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /* One row. Grows by 1 when a table below or of otlp/table.h changes so that older programs must not
  * write. */
 static const char version_table[] = "CREATE TABLE tenantry_schema (version INTEGER NOT NULL);"
-                                    "INSERT INTO tenantry_schema VALUES (1);";
-_Static_assert(SCHEMA_VERSION == 1, "the INSERT above names it too");
+                                    "INSERT INTO tenantry_schema VALUES (2);";
+_Static_assert(SCHEMA_VERSION == 2, "the INSERT above names it too");
 
 /* `first`, `next` and the totals: consumer/batch.h. */
 static const char progress_tables[] =
@@ -20,7 +20,13 @@ static const char progress_tables[] =
     " last_timestamp INTEGER NOT NULL, last_checksum INTEGER NOT NULL,"
     " records INTEGER NOT NULL, items INTEGER NOT NULL, dropped INTEGER NOT NULL,"
     " dlq_records INTEGER NOT NULL, dlq_items INTEGER NOT NULL, lost_records INTEGER NOT NULL,"
+    " gaps INTEGER NOT NULL,"
     " PRIMARY KEY (source, kafka_partition)) WITHOUT ROWID;";
+
+/* Version 1 counted gaps as lost records: those of the past stay there. */
+static const char from_version_1[] =
+    "ALTER TABLE tenantry_progress ADD COLUMN gaps INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE tenantry_schema SET version = 2;";
 
 /* For people's questions: a trace by its id, a span of time. Beside these every table has one on
  * its Kafka columns, for `ledger --recount`. */
@@ -102,8 +108,8 @@ static bool query_number(struct sqlite *s, const char *sql, int64_t *ret)
 }
 
 /* Our three tables are there together or not at all; a missing one would make the worker begin
- * again and write everything twice. *ret_made says which. */
-static enum export_result check_version(struct sqlite *s, bool *ret_made, struct errbuf *err)
+ * again and write everything twice. *ret_version 0: they are not. */
+static enum export_result check_version(struct sqlite *s, int64_t *ret_version, struct errbuf *err)
 {
     int64_t tables = 0, version = 0, units = 0;
     if (!query_number(s,
@@ -128,7 +134,7 @@ static enum export_result check_version(struct sqlite *s, bool *ret_made, struct
                              "was replaced by one without our offsets while it was in use. Put "
                              "the old one back; or restart the worker, which begins anew with "
                              "what Kafka still holds.");
-    *ret_made = tables == 3;
+    *ret_version = version;
     return EXPORT_OK;
 }
 
@@ -136,11 +142,12 @@ static enum export_result make_all(struct sqlite *s, struct errbuf *err)
 {
     if (sqlite_run(s, "BEGIN IMMEDIATE") != SQLITE_OK)
         return sqlite_failed(s, err, "begin a transaction");
-    bool made;
-    enum export_result result = check_version(s, &made, err);
+    int64_t version;
+    enum export_result result = check_version(s, &version, err);
     if (result == EXPORT_OK &&
-        ((!made && (sqlite_run(s, version_table) != SQLITE_OK ||
-                    sqlite_run(s, progress_tables) != SQLITE_OK)) ||
+        ((version == 0 && (sqlite_run(s, version_table) != SQLITE_OK ||
+                           sqlite_run(s, progress_tables) != SQLITE_OK)) ||
+         (version == 1 && sqlite_run(s, from_version_1) != SQLITE_OK) ||
          make_tables(s) != SQLITE_OK || sqlite_run(s, "COMMIT") != SQLITE_OK))
         result = sqlite_failed(s, err, "make its tables");
     return result; /* after a failure the connection is closed, which rolls back */
@@ -152,10 +159,15 @@ enum export_result sqlite_schema_prepare(struct sqlite *s, struct errbuf *err)
         enum export_result result = make_all(s, err);
         return result == EXPORT_OK ? prepare_inserts(s, err) : result;
     }
-    bool made;
-    enum export_result result = check_version(s, &made, err);
-    if (result == EXPORT_OK && !made)
+    int64_t version;
+    enum export_result result = check_version(s, &version, err);
+    if (result == EXPORT_OK && version == 0)
         result = sqlite_refuse(s, EXPORT_MISSING, err,
                                "holds no tables yet. The tenant's worker makes them.");
+    else if (result == EXPORT_OK && version < SCHEMA_VERSION)
+        result = sqlite_refuse(s, EXPORT_CONFIGURATION, err,
+                               "has version %lld of the tables, this program reads version %d. "
+                               "Start the tenant's worker, which brings it up to date.",
+                               (long long)version, SCHEMA_VERSION);
     return result;
 }

@@ -4,7 +4,7 @@
  * every process was killed.
  *
  * Per unit (source × partition):
- *   1. next == first + records + dlq_records + lost_records               (the database with
+ *   1. next == first + records + dlq_records + lost_records + gaps        (the database with
  *      itself)
  *   2. committed <= next <= end of the log; record next-1 is the one that was written last
  *      (the database with Kafka)

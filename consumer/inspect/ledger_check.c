@@ -49,12 +49,15 @@ int64_t ledger_baseline(const struct ledger_unit *u, bool recounting)
 static void check_database_with_itself(struct ledger *l, const struct ledger_unit *u)
 {
     const struct totals *t = &u->db.totals;
-    int64_t explained = u->db.first + (int64_t)(t->records + t->dlq_records + t->lost_records);
+    int64_t explained =
+        u->db.first + (int64_t)(t->records + t->dlq_records + t->lost_records + t->gaps);
     if (explained != u->db.next)
         finding(l, u,
                 "the database stands at offset %" PRId64 ", but first %" PRId64 " + %" PRIu64
-                " written + %" PRIu64 " dead-lettered + %" PRIu64 " lost records make %" PRId64,
-                u->db.next, u->db.first, t->records, t->dlq_records, t->lost_records, explained);
+                " written + %" PRIu64 " dead-lettered + %" PRIu64 " lost records + %" PRIu64
+                " offsets without one make %" PRId64,
+                u->db.next, u->db.first, t->records, t->dlq_records, t->lost_records, t->gaps,
+                explained);
 }
 
 /* False: the log is not the one that the database tells of; the rest would only say so again. */
@@ -91,7 +94,7 @@ static bool same_totals(const struct totals *a, const struct totals *b)
 {
     return a->records == b->records && a->items == b->items && a->dropped == b->dropped &&
            a->dlq_records == b->dlq_records && a->dlq_items == b->dlq_items &&
-           a->lost_records == b->lost_records;
+           a->lost_records == b->lost_records && a->gaps == b->gaps;
 }
 
 static void check_totals(struct ledger *l, const struct ledger_unit *u)

@@ -35,7 +35,8 @@ static void test_metadata_round_trip(void **state)
                                                    .dropped = 3,
                                                    .dlq_records = 4,
                                                    .dlq_items = 5,
-                                                   .lost_records = 6}});
+                                                   .lost_records = 6,
+                                                   .gaps = 7}});
     struct progress most = {.source = UINT32_MAX, .generation = UINT32_MAX, .first = INT64_MAX};
     memset(&most.totals, 0xff, sizeof(most.totals));
     check_round_trip(&most);

@@ -59,21 +59,23 @@ static void test_write_moves_everything(void **state)
     fixture_record(&fb, x, u, 0, "none");
     fixture_record(&fb, x, u, 5, "dead")->fate = RECORD_DEAD;
     fixture_record(&fb, x, u, 2, "two rows")->dropped = 4;
-    fb.units[u].next += 10;
+    fb.units[u].next += 17;
     fb.units[u].lost = 10;
+    fb.units[u].gaps = 7;
     assert_result(&f, x->ops->write(x, &fb.b, &f.err), EXPORT_OK);
 
     struct progress p = fixture_load(&f, x, TOPIC, 0);
     assert_memory_equal(&p.totals, &fb.units[u].before.totals, sizeof(p.totals));
     assert_int_equal(p.next, fb.units[u].before.next);
     assert_int_equal(p.first, 100);
-    assert_int_equal(p.next, 114);
+    assert_int_equal(p.next, 121);
     assert_int_equal(p.totals.records, 3);
     assert_int_equal(p.totals.items, 5);
     assert_int_equal(p.totals.dropped, 4);
     assert_int_equal(p.totals.dlq_records, 1);
     assert_int_equal(p.totals.dlq_items, 5);
     assert_int_equal(p.totals.lost_records, 10);
+    assert_int_equal(p.totals.gaps, 7);
     assert_int_equal(p.last_timestamp, 1003);
     assert_int_equal(p.last_checksum, 80);
     assert_int_equal(fixture_sql(&f, "SELECT count(*) FROM otel_logs"), 5);
@@ -369,6 +371,28 @@ static void test_reader(void **state)
     r->ops->close(r);
 }
 
+/* A file of a program before gaps had a column of their own. */
+static void test_version_1_is_brought_up_to_date(void **state)
+{
+    (void)state;
+    struct exporter *x = fixture_open(&f, EXPORTER_WRITE);
+    fixture_write(&f, x, fixture_load(&f, x, TOPIC, 0), 4, EXPORT_OK);
+    x->ops->close(x);
+    fixture_sql(&f, "ALTER TABLE tenantry_progress DROP COLUMN gaps");
+    fixture_sql(&f, "UPDATE tenantry_schema SET version = 1");
+    struct exporter *reader = fixture_open(&f, EXPORTER_READ);
+    assert_result(&f, reader->ops->prepare(reader, &f.err), EXPORT_CONFIGURATION);
+    assert_non_null(strstr(f.err.text, "Start the tenant's worker"));
+    x = fixture_open(&f, EXPORTER_WRITE);
+    struct progress p = fixture_load(&f, x, TOPIC, 0);
+    assert_true(p.known && p.next == 4 && p.totals.records == 4 && p.totals.gaps == 0);
+    fixture_write(&f, x, p, 2, EXPORT_OK);
+    assert_int_equal(fixture_sql(&f, "SELECT version FROM tenantry_schema"), 2);
+    assert_result(&f, reader->ops->prepare(reader, &f.err), EXPORT_OK);
+    reader->ops->close(reader);
+    x->ops->close(x);
+}
+
 /* Two writers, one of them always behind, random batches and fates: the books balance. */
 static void test_random_batches_balance(void **state)
 {
@@ -391,7 +415,8 @@ static void test_random_batches_balance(void **state)
             *(r->fate == RECORD_DEAD ? &add.dlq_items : &add.items) += items;
         }
         add.lost_records = fb.units[u].lost = random() % 8 == 0;
-        fb.units[u].next += (int64_t)add.lost_records;
+        add.gaps = fb.units[u].gaps = (uint64_t)random() % 3;
+        fb.units[u].next += (int64_t)(add.lost_records + add.gaps);
         if (x[w]->ops->write(x[w], &fb.b, &f.err) == EXPORT_OK) {
             known[w] = fb.units[u].before;
             sum.records += add.records;
@@ -399,6 +424,7 @@ static void test_random_batches_balance(void **state)
             sum.dlq_records += add.dlq_records;
             sum.dlq_items += add.dlq_items;
             sum.lost_records += add.lost_records;
+            sum.gaps += add.gaps;
         } else {
             assert_true(fb.units[u].fenced);
             known[w] = fixture_load(&f, x[w], TOPIC, 0);
@@ -407,7 +433,8 @@ static void test_random_batches_balance(void **state)
     }
     struct progress p = fixture_load(&f, x[0], TOPIC, 0);
     assert_memory_equal(&p.totals, &sum, sizeof(sum));
-    assert_int_equal(p.next, p.first + (int64_t)(sum.records + sum.dlq_records + sum.lost_records));
+    assert_int_equal(
+        p.next, p.first + (int64_t)(sum.records + sum.dlq_records + sum.lost_records + sum.gaps));
     assert_int_equal(fixture_sql(&f, "SELECT count(*) FROM otel_logs"), sum.items);
     x[0]->ops->close(x[0]);
     x[1]->ops->close(x[1]);
@@ -429,6 +456,7 @@ int main(void)
         ROW(test_refused_records_are_tried_again),
         ROW(test_trigger_that_rolls_back),
         ROW(test_reader),
+        ROW(test_version_1_is_brought_up_to_date),
         ROW(test_random_batches_balance),
 #undef ROW
     };

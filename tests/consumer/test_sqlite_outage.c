@@ -148,7 +148,7 @@ static const struct {
     int line;
     const char *sql, *sentence;
 } misfits[] = {
-    {__LINE__, "UPDATE tenantry_schema SET version = 2", "Upgrade this program"},
+    {__LINE__, "UPDATE tenantry_schema SET version = 3", "Upgrade this program"},
     {__LINE__, "DROP TABLE tenantry_progress", "has lost some of its tables"},
     {__LINE__, "DELETE FROM tenantry_progress", "was replaced by one without our offsets"},
     {__LINE__, "DROP TABLE otel_logs; CREATE TABLE otel_logs (Body TEXT)",

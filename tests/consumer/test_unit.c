@@ -84,8 +84,8 @@ static void test_a_new_unit_begins_at_the_first_record_that_is_there(void **stat
     (void)state;
     run_story((const struct step[]){
         {STEP, LOADED, 0, 0, 0, 0, UNIT_RUNNING, UNIT_READ_ANY, 0},
-        {STEP, RECORD, 7, SUM, 7, UNIT_TAKE, UNIT_RUNNING, 8, 0},
-        {STEP, RECORD, 8, SUM, 7, UNIT_TAKE, UNIT_RUNNING, 9, 0},
+        {STEP, RECORD, 7, SUM, 7, UNIT_TAKE, UNIT_RUNNING, 8, 7}, /* what was below is lost */
+        {STEP, RECORD, 8, SUM, 7, UNIT_TAKE, UNIT_RUNNING, 9, 7},
         END,
     });
 }
@@ -169,9 +169,66 @@ static void test_a_gap_is_read_again_before_it_is_believed(void **state)
         {STEP, RECORD, 12, SUM, 0, UNIT_RESTART, UNIT_RUNNING, 10, 0},
         {STEP, RECORD, 10, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 11, 0}, /* it had been a stale one */
         {STEP, RECORD, 13, SUM, 0, UNIT_RESTART, UNIT_RUNNING, 11, 0},
-        {STEP, RECORD, 13, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 14, 2},
+        {STEP, RECORD, 13, SUM, 0, UNIT_TAKE, UNIT_RUNNING, 14, 0}, /* two gaps, none lost */
         END,
     });
+}
+
+/* A transaction's mark follows each record. Lost is what lies below the log's start, nothing else.
+ */
+static void test_proven_gaps_are_believed_until_records_may_be_missing(void **state)
+{
+    (void)state;
+    struct unit u = {.topic = (char[]){"otlp.acme.logs"}, .state = UNIT_LOADING};
+    unit_loaded(&u, &(struct progress){.known = true, .first = 0, .next = 0});
+    int64_t offset = 0;
+    assert_int_equal(unit_record(&u, offset, STAMP, SUM, 0), UNIT_TAKE);
+    for (int round = 0; round < 2; round++) {
+        for (int proof = 0; proof < 3; proof++) {
+            offset += 2;
+            assert_true(unit_wants_low(&u, offset));
+            assert_int_equal(unit_record(&u, offset, STAMP, SUM, 0), UNIT_RESTART);
+            assert_int_equal(unit_record(&u, offset, STAMP, SUM, 0), UNIT_TAKE);
+        }
+        for (int believed = 0; believed < 10; believed++) {
+            offset += 2;
+            assert_false(unit_wants_low(&u, offset));
+            assert_int_equal(unit_record(&u, offset, STAMP, SUM, -1), UNIT_TAKE);
+        }
+        unit_distrust_gaps(&u);
+    }
+    assert_int_equal(u.gaps, 2 * 13);
+    assert_int_equal(u.lost, 0);
+    offset += 2; /* and then retention overtakes it */
+    assert_int_equal(unit_record(&u, offset, STAMP, SUM, offset), UNIT_TAKE);
+    assert_int_equal(u.lost, 1);
+}
+
+/* What expired before a unit was read for the first time. */
+static void test_what_expired_before_the_first_record(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        uint32_t generation;
+        int64_t written_before, low, first;
+        uint64_t lost;
+    } rows[] = {
+        {__LINE__, 1, -1, 0, 0, 0},   {__LINE__, 1, -1, 30, 0, 30}, {__LINE__, 1, 20, 30, 20, 10},
+        {__LINE__, 1, 30, 30, 30, 0}, {__LINE__, 1, 70, 30, 30, 0}, /* by an earlier database */
+        {__LINE__, 2, 20, 30, 0, 30}, /* a commit of the topic before it was made anew */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct unit u = {.topic = (char[]){"otlp.acme.logs"}, .state = UNIT_LOADING};
+        unit_loaded(&u, &(struct progress){.generation = rows[i].generation});
+        assert_int_equal(unit_wants_written_before(&u, rows[i].low), rows[i].low > 0);
+        u.written_before = rows[i].written_before;
+        assert_int_equal(unit_record(&u, rows[i].low, STAMP, SUM, rows[i].low), UNIT_TAKE);
+        if (u.lost != rows[i].lost || u.progress.first != rows[i].first || u.gaps != 0 ||
+            u.read_next != rows[i].low + 1)
+            fail_msg("line %d: lost %llu, first %lld", rows[i].line, (unsigned long long)u.lost,
+                     (long long)u.progress.first);
+    }
 }
 
 static void test_stale_records_are_not_written_again(void **state)
@@ -328,6 +385,8 @@ int main(void)
         cmocka_unit_test(test_beyond_the_end_is_asked_three_times_before_it_is_believed),
         cmocka_unit_test(test_what_retention_ate_is_counted_as_lost),
         cmocka_unit_test(test_a_gap_is_read_again_before_it_is_believed),
+        cmocka_unit_test(test_proven_gaps_are_believed_until_records_may_be_missing),
+        cmocka_unit_test(test_what_expired_before_the_first_record),
         cmocka_unit_test(test_stale_records_are_not_written_again),
         cmocka_unit_test(test_out_of_range_while_running_asks_for_a_reload),
         cmocka_unit_test(test_a_log_that_ends_just_before_the_record_to_compare_with),

@@ -181,6 +181,7 @@ CHANGES = [
     ("items = items - 1, dropped = dropped + 1", "differ from those that were committed"),
     ("records = records + 1", "but first 0 + 4 written"),
     ("lost_records = lost_records + 1", "1 lost records"),
+    ("gaps = gaps + 1", "1 offsets without one"),
     ("dlq_records = dlq_records + 1, records = records - 1", "the DLQ holds 0"),
     ("dlq_items = dlq_items + 1", "totals tell of"),
     ("next = next - 1", "the database was set back"),

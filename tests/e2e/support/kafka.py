@@ -208,6 +208,15 @@ class Client:
         producer.flush(60)  # an aborted one reaches the log, too
         (producer.commit_transaction if commit else producer.abort_transaction)(60)
 
+    def transactions(self, topic, values, headers=None, partition=-1):
+        """Writes each value in a transaction of its own: a mark stands behind every record."""
+        producer = Producer({**self.settings, "transactional.id": f"test-{uuid.uuid4()}"}, logger=_Silent())
+        producer.init_transactions(60)
+        for value in values:
+            producer.begin_transaction()
+            producer.produce(topic, value, headers=headers, partition=partition)
+            producer.commit_transaction(60)
+
     def records(self, topic, committed=True, timeout=60):
         """All records of the topic up to its present end, ordered by partition and offset.
 

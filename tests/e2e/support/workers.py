@@ -175,7 +175,7 @@ class Tenant:
 
     def progress(self):
         """Sums over all units, generations too."""
-        columns = ("records", "items", "dlq_records", "lost_records")
+        columns = ("records", "items", "dlq_records", "lost_records", "gaps")
         sums = ",".join(f"coalesce(sum({c}),0)" for c in columns)
         rows = self.sql(f"SELECT {sums} FROM tenantry_progress")
         return dict(zip(columns, rows[0])) if rows else dict.fromkeys(columns, 0)
@@ -202,8 +202,8 @@ class Tenant:
         assert self.verdict() == (0, 0, 0)
 
     def books(self):
-        """The invariant of every unit: next = first + records + dead letters + lost."""
+        """The invariant of every unit: next = first + records + dead letters + lost + gaps."""
         return self.sql(
-            "SELECT * FROM tenantry_progress WHERE next != first + records + dlq_records + lost_records"
+            "SELECT * FROM tenantry_progress WHERE next != first + records + dlq_records + lost_records + gaps"
         )
 
