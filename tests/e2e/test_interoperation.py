@@ -2,13 +2,14 @@
 read by its kafkareceiver and by any client that knows otlp_proto."""
 
 import re
+import subprocess
 
 import grpc
 import pytest
 
 from support import otlp_build as build
 from support import oracle, otlp_json, proc
-from support.clients import launcher
+from support.clients import ROOT, launcher
 from support.database import assert_rows
 from support.otlp_server import OtlpServer
 from support.ports import free_port
@@ -65,6 +66,24 @@ def test_our_records_tell_who_and_what(system, kafka):
     assert re.fullmatch(r"[0-9a-f]{32}", headers["tenantry.request"])
     request = build.REQUESTS["logs"].FromString(record.value)
     assert sum(len(s.log_records) for r in request.resource_logs for s in r.scope_logs) == 7
+
+
+def test_the_quickstart_runs_at_given_brokers(own_kafka, tenantry_bin, tmp_path):
+    """Two tenants, a key each, three signals over TLS, rows shown; a second run goes on, another Kafka is not
+    mixed in."""
+    run = [ROOT / "tools" / "quickstart", "--bin", tenantry_bin, "--folder", tmp_path / "quick", "--once",
+           "--port", str(free_port())]  # fmt: skip
+
+    def start(brokers):
+        return subprocess.run([*run, "--brokers", brokers], capture_output=True, text=True, timeout=600)
+
+    for rows in (100, 200):
+        done = start(own_kafka.bootstrap)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert len(re.findall(rf"^otel_(?:traces|logs) +{rows} +checkout-of-", done.stdout, re.M)) == 4, done.stdout
+    assert "otlp.acme.dlq" in own_kafka.topics() and not (tmp_path / "quick" / "state" / "kafka").exists()
+    other = start("127.0.0.1:1")
+    assert other.returncode == 1 and "was made for another Kafka" in other.stderr
 
 
 # One Collector: what it is given goes to acme's topics as otlp_proto and to beta's as otlp_json; it reads
