@@ -207,7 +207,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
         h->open_head = 0;
     if (s == NULL)
         return 0;
-    bool abandoned = s->req != NULL;
+    bool abandoned = !s->answer_sent;
     h->idle_since_ns = h->c->loop->now_ns;
     http2_stream_free(s);
     set_idle_timer(h);
@@ -224,6 +224,9 @@ static int session_new(struct http2 *h)
     if (nghttp2_session_callbacks_new(&callbacks) != 0 || nghttp2_option_new(&option) != 0)
         goto out;
     nghttp2_option_set_no_auto_window_update(option, 1);
+    /* Its own limit is one of all RST_STREAM frames, 33/s: libcurl sends one behind every answer it
+     * has read. Ours count requests that are given up, and frames without requests. */
+    nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);

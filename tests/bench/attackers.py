@@ -460,8 +460,7 @@ def slow_body(target):
 ATTACKS = {
     "handshakes-stalled": ("300 TLS handshakes that stall, a byte a second", hold(300, stalled_hello, a.hello()[100:])),
     "handshakes": ("TLS handshakes, one after the other", threads(4, handshakes)),
-    "junk": ("junk instead of a handshake", threads(4, instead_of_handshakes)),
-    "leaving": ("leaving at every stage: closed, reset, half-closed", threads(4, leaving)),
+    "leaving": ("junk instead of a handshake; leaving at every stage", threads(4, in_turns(instead_of_handshakes, leaving))),
     "half-closed": ("300 half-closed sockets, answers not read", hold(300, half_closed)),
     "idle": ("10,000 idle connections", idle, "max_connections = 11000;"),
     "A windows": ("A: windows that open and close around an answer", threads(4, windows)),
@@ -471,8 +470,8 @@ ATTACKS = {
     "D reset": ("D: rapid reset without a key", threads(4, resets(a.rapid_resets, key=False))),
     "D reset key": ("D: rapid reset with a key", threads(4, resets(a.rapid_resets))),
     "E provoked": ("E: resets that the router is made to send", threads(4, resets(a.provoked_resets))),
-    "F continuation": ("F: CONTINUATION, full and empty", threads(4, floods("CONTINUATION", "empty CONTINUATION"))),
-    "F empty": ("F: empty DATA, padding alone, more HEADERS", threads(4, floods("empty DATA", "padding alone", "more headers"))),
+    "F": ("F: CONTINUATION without end, empty frames, padding", threads(4, floods(
+        "CONTINUATION", "empty CONTINUATION", "empty DATA", "padding alone", "more headers"))),
     "G ping": ("G: PING, SETTINGS, their acknowledgements", threads(4, floods("PING", "PING ACK", "SETTINGS"))),
     "control": ("PRIORITY, WINDOW_UPDATE, RST_STREAM", threads(4, floods("PRIORITY", "WINDOW_UPDATE", "RST_STREAM"))),
     "H unknown": ("H: unknown frames, DATA of closed streams", threads(4, floods("unknown frames", "DATA after the end"))),

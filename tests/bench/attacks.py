@@ -59,7 +59,9 @@ class Sender:
     def __init__(self, front, protocol, seconds, log):
         args = front.send_args("good", "all", protocol=protocol)
         how = ["--rate", f"{RATE}/s", "--batch", BATCH, "--duration", f"{seconds}s", "--concurrency", 256,
-               "--no-retry", "--timeout", "30s", "--json"]  # fmt: skip
+               "--no-retry", "--timeout", "30s", "--attempts", f"{log}.attempts", "--json"]  # fmt: skip
+        self.attempts = Path(f"{log}.attempts")
+        self.attempts.unlink(missing_ok=True)
         self.process = proc.start_tenantry(*args, *how, log=log)
 
     def report(self, seconds):
@@ -69,7 +71,12 @@ class Sender:
         it = json.loads(said[said.index("{") :])
         return {"requests": it["requests"], "failed": it["attempts"] - it["acked_attempts"],
                 "p50_ms": it["latency_ms"]["p50"], "p99_ms": it["latency_ms"]["p99"],
-                "max_ms": it["latency_ms"]["max"], "behind_ms": it["behind_ms"]}  # fmt: skip
+                "max_ms": it["latency_ms"]["max"], "behind_ms": it["behind_ms"], "why": self.failures()}  # fmt: skip
+
+    def failures(self):
+        """What was said of each request that failed, and after how long."""
+        done = [json.loads(text) for text in self.attempts.read_text().splitlines()]
+        return [f"{a['message']} ({a['ms']:.0f} ms)" for a in done if a["event"] == "done" and a["outcome"] != "acked"]
 
 
 class Memory:
@@ -174,7 +181,8 @@ class Siege:
         if not row["alive"]:
             self.front = None
             return ["the router ended"]
-        wrong = [f"{row[when]['failed']} requests failed {when}" for when in ("during", "after") if row[when]["failed"]]
+        wrong = [f"{row[when]['failed']} requests failed {when}: " + "; ".join(sorted(set(row[when]["why"]))[:5])
+                 for when in ("during", "after") if row[when]["failed"]]  # fmt: skip
         if row["rss_max"] > self.ceiling(row["name"]):
             wrong.append("over the memory ceiling")
         return wrong + [f"{name} = {value:g} left" for name, value in row["left"].items()]
@@ -214,7 +222,7 @@ def summary(rows):
 def options():
     p = argparse.ArgumentParser(prog="tools/attack", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--seconds", type=int, default=30, help="how long each attack goes on (30)")
-    p.add_argument("--rest", type=int, default=4, help="how long the sender is alone between them (4)")
+    p.add_argument("--rest", type=int, default=3, help="how long the sender is alone between them (3)")
     p.add_argument("--core", type=int, default=os.cpu_count() - 1, help="where the attacker runs (the last core)")
     p.add_argument("--json", type=Path, help="also write the figures to this file")
     p.add_argument("names", nargs="*", metavar="NAME", help="some attacks only: " + ", ".join(attackers.ATTACKS))

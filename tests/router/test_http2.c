@@ -491,6 +491,27 @@ static void test_rapid_reset(void **state)
 }
 
 /* R298: notice, then the last stream; what was taken is finished; then closed. */
+/* libcurl resets every stream whose answer it has read: no flood, however many. */
+static void test_resets_behind_answers(void **state)
+{
+    (void)state;
+    struct fixture f;
+    server_init(&f.s);
+    begin(&f);
+    for (int i = 0; i < 3000 && !f.c.eof; i++) {
+        int32_t id = h2_request(&f.c, "POST", "/v1/logs", PROTO "x-headers: no_key\n",
+                                (struct h2_exchange){0});
+        h2_run(&f.c, id, PATIENCE);
+        const uint8_t reset[] = {
+            0, 0, 4, NGHTTP2_RST_STREAM,   0, 0, 0, (uint8_t)(id >> 8), (uint8_t)id,
+            0, 0, 0, NGHTTP2_STREAM_CLOSED};
+        h2_send_raw(&f.c, reset, sizeof(reset));
+    }
+    assert_int_equal(seen.requests, 3000);
+    assert_int_equal(f.c.n_goaway, 0);
+    end(&f);
+}
+
 static void test_drain(void **state)
 {
     (void)state;
@@ -546,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_floods),
         cmocka_unit_test(test_pings),
         cmocka_unit_test(test_rapid_reset),
+        cmocka_unit_test(test_resets_behind_answers),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_idle),
     };
