@@ -162,6 +162,18 @@ uint64_t metric_read(struct metric_series *s)
     return count;
 }
 
+double metric_quantile(struct metric_series *s, double part)
+{
+    assert(s->kind == METRIC_HISTOGRAM);
+    uint64_t all = metric_read(s), seen = 0;
+    for (size_t i = 0; all > 0 && i < BUCKETS; i++) {
+        seen += sum_cells(s, i);
+        if ((double)seen >= part * (double)all)
+            return bucket_bounds[i];
+    }
+    return -1;
+}
+
 /* --- making series ------------------------------------------------------------------------- */
 
 static size_t label_count(const struct metric *m)

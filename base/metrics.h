@@ -38,6 +38,9 @@ void metric_set(struct metric_series *s, double value);
 void metric_observe(struct metric_series *s, double seconds);
 /* A counter's sum, a gauge's whole part, how many a histogram observed. */
 uint64_t metric_read(struct metric_series *s);
+/* The upper bound, in seconds, that so much (0-1) of what a histogram observed did not exceed;
+ * negative = nothing was observed, or it is above all bounds. */
+double metric_quantile(struct metric_series *s, double part);
 /* Appends all series as Prometheus text. Takes no lock, so that a scrape delays nobody. */
 void metrics_write(struct buf *out);
 /* Forgets all series of tables with this label value, e.g. when a tenant is removed: they are no

@@ -18,9 +18,15 @@ static void add_totals(struct status_tenant *s)
     }
 }
 
-static void measure(const struct ops *o, struct status_tenant *s)
+/* A Kafka that does not answer is asked once: with each tenant's wait thousands would take hours.
+ */
+static void measure(const struct ops *o, struct status_tenant *s, struct errbuf *kafka_problem)
 {
-    struct kafka_log *log = ops_kafka(o, s->t, &s->kafka_problem);
+    struct kafka_log *log = NULL;
+    if (kafka_problem->text[0] == 0 && (log = ops_kafka(o, s->t, &s->kafka_problem)) == NULL)
+        *kafka_problem = s->kafka_problem;
+    else if (log == NULL)
+        s->kafka_problem = *kafka_problem;
     s->measured = log != NULL && lag_measure(log, s->t, &s->lag, &s->kafka_problem) == 0;
     for (size_t i = 0; i < s->lag.n; i++)
         s->in_kafka += (uint64_t)(s->lag.units[i].high - s->lag.units[i].low);
@@ -40,13 +46,14 @@ static void read_database(struct status_tenant *s)
     x->ops->close(x);
 }
 
-static void gather(struct ops *o, struct status_tenant *s, yajl_val router)
+static void gather(struct ops *o, struct status_tenant *s, yajl_val router,
+                   struct errbuf *kafka_problem)
 {
     struct errbuf err = ERRBUF_INIT;
     yajl_val routed = router_api_tenant(router, s->t->id);
     s->routed = routed != NULL;
     router_api_counts(routed, &s->router);
-    measure(o, s);
+    measure(o, s, kafka_problem);
     if (!s->measured)
         read_database(s);
     s->read = s->lag.book.result == EXPORT_OK || s->lag.book.result == EXPORT_MISSING;
@@ -68,7 +75,7 @@ static int tell(struct ops *o)
     yajl_val router = router_api_status(o->conf, &s.router_problem);
     for (size_t i = 0; i < o->n; i++) {
         s.tenants[i].t = &o->tenants[i];
-        gather(o, &s.tenants[i], router);
+        gather(o, &s.tenants[i], router, &s.kafka_problem);
         if (!s.tenants[i].measured)
             code = EXIT_FAILED;
     }

@@ -1,5 +1,6 @@
 #include "cli/status_view.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 
 #include <inttypes.h>
@@ -102,9 +103,43 @@ static void each_worker(const struct status_tenant *s, struct buf *out)
     }
 }
 
-static void notes(const struct status_tenant *s, struct buf *out)
+/* What waits in Kafka and comes near its end there. */
+static void retention_note(const struct status_tenant *s, struct buf *out)
 {
-    char text[1024];
+    char age[OPS_TEXT_SIZE], kept[OPS_TEXT_SIZE];
+    double retention = (double)s->t->conf->topics.retention / NS_PER_S;
+    double seconds = lag_sum(&s->lag, SIGNAL_COUNT).seconds;
+    if (s->measured && retention > 0 && seconds > retention / 2)
+        buf_printf(out,
+                   "%s: records that are not written are %s old, and Kafka keeps them for %s: mend "
+                   "the database, or raise topics.retention in the tenant's file and run `tenantry "
+                   "apply`\n",
+                   s->t->id, ops_seconds(seconds, age), ops_seconds(retention, kept));
+}
+
+static void what_to_do(const struct status_tenant *s, struct buf *out)
+{
+    char text[OPS_TEXT_SIZE];
+    if (s->workers.first == NULL && s->process == NULL)
+        buf_printf(out,
+                   "%s: no consumer runs on this machine: start `tenantry up` or `tenantry "
+                   "supervise`, unless one runs elsewhere\n",
+                   s->t->id);
+    retention_note(s, out);
+    if (s->dlq_records > 0)
+        buf_printf(out, "%s: %s dead letter%s so far: `tenantry dlq list %s` tells why\n", s->t->id,
+                   ops_number(s->dlq_records, false, text), s->dlq_records == 1 ? "" : "s",
+                   s->t->id);
+    if (s->lost_records > 0)
+        buf_printf(out,
+                   "%s: %s records expired in Kafka before they were written: nothing brings them "
+                   "back; raise topics.retention\n",
+                   s->t->id, ops_number(s->lost_records, false, text));
+}
+
+static void notes(const struct status_tenant *s, bool kafka_answers, struct buf *out)
+{
+    char text[1024] = "";
     if (s->t->suspended)
         buf_printf(out, "%s: suspended%s%s\n", s->t->id, s->t->suspended_reason[0] ? ": " : "",
                    s->t->suspended_reason);
@@ -112,19 +147,20 @@ static void notes(const struct status_tenant *s, struct buf *out)
     if (s->workers.n <= 1 && status_reason(s, text, sizeof(text))[0] != 0)
         buf_printf(out, "%s: consumer %s: %s\n", s->t->id, status_state(s), text);
     if (s->router.stalled_s > 0)
-        buf_printf(out, "%s: Kafka has not taken its records for %s: see the router's log\n", s->t->id,
-                   ops_seconds(s->router.stalled_s, text));
+        buf_printf(out, "%s: Kafka has not taken its records for %s: see the router's log\n",
+                   s->t->id, ops_seconds(s->router.stalled_s, text));
     reasons(s->t->id, "refused requests", s->router.refusals, s->router.n, out);
     reasons(s->t->id, "requests that its limits would have refused (dry_run)", s->router.dry_run,
             s->router.n_dry_run, out);
-    if (!s->measured)
+    if (!s->measured && kafka_answers)
         buf_printf(out, "%s: the lag is not known: %s\n", s->t->id, s->kafka_problem.text);
-    if (!s->read)
-        buf_printf(out, "%s: the database cannot be read, the lag is that of the last commit: %s\n",
-                   s->t->id, s->lag.book.problem.text);
-    if (s->lost_records > 0)
-        buf_printf(out, "%s: %" PRIu64 " records expired in Kafka before they were written\n",
-                   s->t->id, s->lost_records);
+    if (!s->read && s->measured && strcmp(s->lag.book.problem.text, text) == 0)
+        buf_printf(out, "%s: so the lag is that of the last commit\n", s->t->id);
+    else if (!s->read)
+        buf_printf(out, "%s: the database cannot be read%s: %s\n", s->t->id,
+                   s->measured ? ", the lag is that of the last commit" : "",
+                   s->lag.book.problem.text);
+    what_to_do(s, out);
 }
 
 static void details(const struct status_tenant *s, bool colour, struct buf *out)
@@ -184,7 +220,12 @@ void status_view_text(const struct status *s, bool detailed, struct buf *out)
     size_t before = out->len;
     buf_append_str(out, "\n");
     for (size_t i = 0; i < s->n; i++)
-        notes(&s->tenants[i], out);
+        notes(&s->tenants[i], s->kafka_problem.text[0] == 0, out);
+    if (s->kafka_problem.text[0] != 0)
+        buf_printf(out,
+                   "%s; so no lag is known. Nothing acknowledged is lost, senders get 503 until it "
+                   "is back: `tenantry status --kafka`\n",
+                   s->kafka_problem.text);
     if (s->router_problem.text[0] != 0)
         buf_printf(out, "%s\n", s->router_problem.text);
     if (out->len == before + 1)

@@ -27,6 +27,7 @@ struct status {
     struct status_tenant *tenants;
     size_t n;
     struct errbuf router_problem; /* "" = it answered */
+    struct errbuf kafka_problem;  /* "" = it answered when it was asked first */
 };
 
 /* "running", "dead", "not running", ... */

@@ -54,6 +54,20 @@ double flow_mean_bytes(const struct flow *f, enum signal signal)
     return (double)f->of[signal].read_bytes / (double)f->of[signal].read_records;
 }
 
+double flow_latency(const struct flow *f, enum signal signal, double part)
+{
+    const struct flow_signal *s = &f->of[signal];
+    uint64_t all = 0, seen = 0;
+    for (size_t i = 0; i <= FLOW_BUCKET_COUNT; i++)
+        all += s->latency[i];
+    for (size_t i = 0; all > 0 && i < FLOW_BUCKET_COUNT; i++) {
+        seen += s->latency[i];
+        if ((double)seen >= part * (double)all)
+            return bounds[i];
+    }
+    return -1;
+}
+
 /* name, help, field */
 #define COUNTERS(ROW)                                                                              \
     ROW("tenantry_consumer_read_records_total", "Records taken from Kafka since the start.",       \

@@ -43,6 +43,9 @@ void flow_read(struct flow *f, enum signal signal, uint64_t bytes);
 void flow_written(struct flow *f, const struct batch *b, uint64_t now_ns);
 /* Mean size of the records that were read; 0 = none was. */
 double flow_mean_bytes(const struct flow *f, enum signal signal);
+/* The latency that so much of the records (0-1) did not exceed, in seconds: the upper bound of its
+ * bucket. Negative = there is none, or it is above all bounds. */
+double flow_latency(const struct flow *f, enum signal signal, double part);
 /* As Prometheus text; signals without records are left out. */
 void flow_metrics(const struct flow *f, const char *tenant, const char *instance, struct buf *out);
 

@@ -68,6 +68,26 @@ static void unit_json(struct buf *out, const struct unit *u, struct unit_lag lag
     buf_append_str(out, "}");
 }
 
+static void latency_json(struct buf *out, const struct flow *f)
+{
+    const char *comma = "";
+    buf_append_str(out, ",\"written_latency_seconds\":{");
+    for (int s = 0; s < SIGNAL_COUNT; s++) {
+        double half = flow_latency(f, (enum signal)s, 0.5),
+               most = flow_latency(f, (enum signal)s, 0.99);
+        if (half < 0)
+            continue;
+        buf_printf(out, "%s\"%s\":{\"p50_below\":%g,\"p99_below\":", comma, signal_info[s].name,
+                   half);
+        if (most < 0)
+            buf_append_str(out, "null}");
+        else
+            buf_printf(out, "%g}", most);
+        comma = ",";
+    }
+    buf_append_str(out, "}");
+}
+
 static void report_json(struct buf *out, const struct worker_report *r, uint64_t now_ms)
 {
     buf_append_str(out, "{\"tenant\":");
@@ -88,7 +108,9 @@ static void report_json(struct buf *out, const struct worker_report *r, uint64_t
             buf_append_str(out, ",");
         unit_json(out, u, lag_of(r, u, now_ms));
     }
-    buf_append_str(out, "]}\n");
+    buf_append_str(out, "]");
+    latency_json(out, r->flow);
+    buf_append_str(out, "}\n");
 }
 
 /* Metrics of a unit: name, value; what is not known (negative) is left out. */

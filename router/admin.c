@@ -1,8 +1,11 @@
 #include "router/admin.h"
 
 #include "base/admin_http.h"
+#include "base/clock.h"
 #include "base/exposition.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "base/json_tree.h"
 #include "router/http/pages.h"
 #include "router/metrics.h"
 #include "router/router.h"
@@ -10,6 +13,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+
+#define RUN_FILE_CEILING (64 << 20)
+#define RUN_FILE_STALE_S 60
 
 struct router_admin {
     struct router *r;
@@ -76,6 +83,47 @@ static void write_tenant(struct router *r, const struct tenant *t, struct buf *o
     buf_append_byte(out, '}');
 }
 
+/* What another process wrote is taken as it is, when it is JSON and not of one that is gone. */
+static bool write_file(const char *folder, const char *name, const char *before, struct buf *out)
+{
+    char path[4352];
+    struct errbuf err;
+    struct stat st;
+    struct buf text = BUF_INIT_CEILING(RUN_FILE_CEILING);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    bool fresh = stat(path, &st) == 0 &&
+                 (uint64_t)st.st_mtime + RUN_FILE_STALE_S >= clock_wall_ns() / NS_PER_S;
+    yajl_val tree = fresh && file_read(path, &text, &err) == 0
+                        ? json_tree_parse(buf_slice(&text), name, &err)
+                        : NULL;
+    if (tree != NULL) {
+        buf_append_str(out, before);
+        buf_append_slice(out, buf_slice(&text));
+    }
+    yajl_tree_free(tree);
+    buf_release(&text);
+    return tree != NULL;
+}
+
+/* Of the supervisor and the workers on this machine. */
+static void write_run_files(const char *state, struct buf *out)
+{
+    char folder[4096], **names;
+    struct errbuf err;
+    const char *comma = "";
+    snprintf(folder, sizeof(folder), "%s/run", state);
+    if (!write_file(folder, "lag.json", ",\"kafka\":", out))
+        buf_append_str(out, ",\"kafka\":null");
+    buf_append_str(out, ",\"workers\":[");
+    int n = file_list(folder, ".json", &names, &err);
+    for (int i = 0; i < n; i++)
+        if (strncmp(names[i], "consumer-", 9) == 0 && write_file(folder, names[i], comma, out))
+            comma = ",";
+    if (n >= 0)
+        file_list_free(names, n);
+    buf_append_byte(out, ']');
+}
+
 static void show_status(void *arg, struct slice query, struct admin_answer *answer)
 {
     (void)query;
@@ -101,6 +149,7 @@ static void show_status(void *arg, struct slice query, struct admin_answer *answ
     }
     buf_append_str(out, "],\"without_tenant\":");
     router_metrics_json(r->metrics, NULL, out);
+    write_run_files(s->conf->state, out);
     buf_append_str(out, "}\n");
     answer->content_type = "application/json";
     snapshot_release(s);

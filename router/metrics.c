@@ -372,6 +372,20 @@ static bool was_counted(const struct tenant_metrics *t, int signal)
     return false;
 }
 
+/* Since the start; bounds of the histogram's buckets. */
+static void write_ack(series_slot *slot, struct buf *out)
+{
+    struct metric_series *s = atomic_load(slot);
+    double half = s ? metric_quantile(s, 0.5) : -1, most = s ? metric_quantile(s, 0.99) : -1;
+    if (half < 0)
+        return;
+    buf_printf(out, ",\"ack_seconds\":{\"p50_below\":%g,\"p99_below\":", half);
+    if (most < 0)
+        buf_append_str(out, "null}");
+    else
+        buf_printf(out, "%g}", most);
+}
+
 static void write_signal(struct tenant_metrics *t, int signal, struct buf *out)
 {
     buf_append_str(out, "{\"accepted\":");
@@ -394,9 +408,18 @@ static void write_signal(struct tenant_metrics *t, int signal, struct buf *out)
                    (unsigned long long)read_slot(&t->dry_run[signal][o]));
         comma = ",";
     }
-    buf_printf(out, "},\"possible_duplicates\":%llu,\"waited\":%llu}",
+    buf_printf(out, "},\"possible_duplicates\":%llu,\"waited\":%llu",
                (unsigned long long)read_slot(&t->plain[signal][TENANT_POSSIBLE_DUPLICATES]),
                (unsigned long long)read_slot(&t->plain[signal][TENANT_WAITED]));
+    write_ack(&t->plain[signal][TENANT_ACK_SECONDS], out);
+    if (t->rt != NULL && signal < SIGNAL_COUNT)
+        buf_printf(out,
+                   ",\"bytes_per_second\":%.1f,\"items_per_second\":%.1f,"
+                   "\"requests_per_second\":%.2f",
+                   meter_per_second(&t->rt->rates[signal].bytes),
+                   meter_per_second(&t->rt->rates[signal].items),
+                   meter_per_second(&t->rt->rates[signal].requests));
+    buf_append_byte(out, '}');
 }
 
 void router_metrics_json(struct router_metrics *m, struct tenant_runtime *rt, struct buf *out)

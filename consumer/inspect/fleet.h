@@ -63,5 +63,7 @@ int64_t fleet_next(const struct fleet_unit *u);
 struct fleet_lag fleet_lag(const struct fleet_unit *u, uint64_t now_ms);
 /* As Prometheus text. */
 void fleet_page(const struct fleet *f, const struct snapshot *s, uint64_t now_ms, struct buf *out);
+/* The same per tenant and signal as JSON, for the router's /api/status. */
+void fleet_json(const struct fleet *f, const struct snapshot *s, uint64_t now_ms, struct buf *out);
 
 #endif

@@ -2,6 +2,7 @@
 #include "consumer/inspect/fleet.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -177,4 +178,48 @@ void fleet_page(const struct fleet *f, const struct snapshot *s, uint64_t now_ms
     else
         summed_page(f, now_ms, out);
     signals_page(f, s, now_ms, out);
+}
+
+/* ---- JSON ---- */
+
+static void cluster_json(const struct fleet *f, struct buf *out)
+{
+    const struct cluster_view *v = &f->cluster;
+    buf_append_str(out, ",\"cluster\":{\"id\":");
+    json_string(out, slice_str(v->id ? v->id : ""));
+    buf_printf(out,
+               ",\"reachable\":%s,\"looked_at_ms\":%" PRIu64
+               ",\"brokers\":%zu,\"brokers_gone\":%zu,\"leaderless_partitions\":%u,"
+               "\"under_replicated_partitions\":%u,\"missing_topics\":%u}",
+               f->reachable ? "true" : "false", f->looked_at_ms, v->n_brokers, v->n_gone,
+               v->ours.leaderless, v->ours.under_replicated, v->missing);
+}
+
+static void signal_json(const struct sum *sum, double retention, struct buf *out)
+{
+    buf_printf(out,
+               "\"%s\":{\"lag_records\":%" PRIu64
+               ",\"lag_bytes\":%.0f,\"lag_seconds\":%.3f,\"retention_ratio\":%.6f,"
+               "\"produced_records\":%" PRIu64 ",\"consumed_records\":%" PRIu64 "}",
+               signal_of(sum->first), sum->lag.records, sum->lag.bytes, sum->lag.seconds,
+               retention > 0 ? sum->lag.seconds / retention : 0, sum->produced, sum->consumed);
+}
+
+void fleet_json(const struct fleet *f, const struct snapshot *s, uint64_t now_ms, struct buf *out)
+{
+    const char *tenant = "";
+    buf_printf(out, "{\"written_at_ms\":%" PRIu64, now_ms);
+    cluster_json(f, out);
+    buf_append_str(out, ",\"tenants\":{");
+    for (size_t i = 0; i < f->n;) {
+        struct sum sum = sum_from(f, i, now_ms);
+        if (strcmp(tenant, sum.first->tenant) == 0)
+            buf_append_byte(out, ',');
+        else
+            buf_printf(out, "%s\"%s\":{", i ? "}," : "", sum.first->tenant);
+        tenant = sum.first->tenant;
+        signal_json(&sum, retention_of(s, tenant), out);
+        i += sum.n;
+    }
+    buf_append_str(out, f->n ? "}}}\n" : "}}\n");
 }

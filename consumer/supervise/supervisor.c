@@ -415,7 +415,10 @@ static void release(struct supervisor *s)
         snprintf(path, sizeof(path), "%s/run/supervisor.prom", s->snapshot->conf->state);
         unlink(path);
     }
-    watch_all_stop(s->watch);
+    if (!watch_all_stop(s->watch)) {
+        log_event(LOG_WARN, "the supervisor's Kafka client does not end: the process does");
+        _exit(0);
+    }
     admin_http_free(s->admin);
     topic_maker_free(s->topics);
     while (s->workers != NULL) {

@@ -14,14 +14,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BOOKS_TURN_NS (5 * NS_PER_S)
+#define STOP_NS       (20 * NS_PER_S)
+#define CLOSE_S       5
 
 struct watch_all {
     const char *brokers;
     struct tenancy *tenancy;
-    _Atomic bool ending;
+    _Atomic bool ending, looking, checking; /* the latter: a turn is under way */
     struct periodic lag, checks;
     bool lag_runs, checks_run;
     struct fleet_client *client;
@@ -35,7 +38,7 @@ struct watch_all {
 
 static void page_path(char out[4352], const struct snapshot *s, const char *name)
 {
-    snprintf(out, 4352, "%s/run/%s.prom", s->conf->state, name);
+    snprintf(out, 4352, "%s/run/%s", s->conf->state, name);
 }
 
 static void write_page(const struct snapshot *s, const char *name, struct buf *page)
@@ -85,16 +88,20 @@ static void lag_turn(void *arg)
 {
     struct watch_all *w = arg;
     struct buf page = BUF_INIT;
-    if (atomic_load(&w->ending))
-        return;
+    atomic_store(&w->looking, true);
     struct snapshot *s = tenancy_acquire(w->tenancy);
-    look(w, s);
+    if (!atomic_load(&w->ending))
+        look(w, s);
     fleet_page(&w->fleet, s, clock_wall_ns() / NS_PER_MS, &page);
     disk_page(s, &page);
-    write_page(s, "lag", &page);
+    write_page(s, "lag.prom", &page);
+    page = (struct buf)BUF_INIT;
+    fleet_json(&w->fleet, s, clock_wall_ns() / NS_PER_MS, &page);
+    write_page(s, "lag.json", &page);
     if (!atomic_load(&w->ending))
         grower_turn(w->grower, s, &w->fleet);
     snapshot_release(s);
+    atomic_store(&w->looking, false);
 }
 
 /* ---- books ---- */
@@ -103,16 +110,49 @@ static void checks_turn(void *arg)
 {
     struct watch_all *w = arg;
     struct buf page = BUF_INIT;
+    atomic_store(&w->checking, true);
     struct snapshot *s = tenancy_acquire(w->tenancy);
     books_turn(&w->books, s, w->brokers, &w->ending);
     books_page(&w->books, &page);
     if (!atomic_load(&w->ending))
-        write_page(s, "books", &page);
+        write_page(s, "books.prom", &page);
     buf_release(&page);
     snapshot_release(s);
+    atomic_store(&w->checking, false);
 }
 
 /* ---- life ---- */
+
+/* Neither turn is under way any more; false after STOP_NS. */
+static bool wait_for_turns(struct watch_all *w)
+{
+    uint64_t since = clock_mono_ns();
+    while (atomic_load(&w->looking) || atomic_load(&w->checking)) {
+        if (clock_mono_ns() - since > STOP_NS)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = 10 * NS_PER_MS}, NULL);
+    }
+    return true;
+}
+
+static void *close_main(void *client)
+{
+    fleet_close(client);
+    return NULL;
+}
+
+static bool close_client(struct fleet_client *client)
+{
+    pthread_t thread;
+    struct timespec until;
+    if (client == NULL)
+        return true;
+    if (pthread_create(&thread, NULL, close_main, client) != 0)
+        return false;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_S;
+    return pthread_timedjoin_np(thread, NULL, &until) == 0;
+}
 
 struct watch_all *watch_all_start(const char *brokers, struct tenancy *tenancy, struct errbuf *err)
 {
@@ -145,25 +185,30 @@ void watch_all_end(struct watch_all *w)
     atomic_store(&w->ending, true);
 }
 
-void watch_all_stop(struct watch_all *w)
+bool watch_all_stop(struct watch_all *w)
 {
     if (w == NULL)
-        return;
+        return true;
     watch_all_end(w);
+    if (!wait_for_turns(w))
+        return false;
     if (w->lag_runs)
         periodic_stop(&w->lag);
     if (w->checks_run)
         periodic_stop(&w->checks);
     struct snapshot *s = tenancy_acquire(w->tenancy);
-    char path[4352];
-    page_path(path, s, "lag");
-    unlink(path);
-    page_path(path, s, "books");
-    unlink(path);
+    static const char *const pages[] = {"lag.prom", "lag.json", "books.prom"};
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        char path[4352];
+        page_path(path, s, pages[i]);
+        unlink(path);
+    }
     snapshot_release(s);
+    if (!close_client(w->client))
+        return false;
     grower_free(w->grower);
-    fleet_close(w->client);
     fleet_release(&w->fleet);
     books_release(&w->books);
     free(w);
+    return true;
 }

@@ -12,7 +12,9 @@ struct watch_all;
 struct watch_all *watch_all_start(const char *brokers, struct tenancy *tenancy, struct errbuf *err);
 /* Nothing new begins: what is under way ends beside the caller's work. */
 void watch_all_end(struct watch_all *w);
-/* Waits for it, removes the pages. NULL is fine. */
-void watch_all_stop(struct watch_all *w);
+/* Waits for it, for some seconds at most, and removes the pages. False: a Kafka client does not
+ * end, as librdkafka 2.0 has it now and then; then the process must, and nothing is freed. NULL is
+ * fine. */
+bool watch_all_stop(struct watch_all *w);
 
 #endif

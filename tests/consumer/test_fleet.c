@@ -150,6 +150,15 @@ static void test_page(void **state)
         if (strstr(buf_cstr(&out), lines[i]) == NULL)
             fail_msg("%s is not in %s", lines[i], buf_cstr(&out));
     assert_null(strstr(buf_cstr(&out), "partition=\"2\""));
+    buf_clear(&out);
+    fleet_json(&f, &s, NOW, &out);
+    assert_string_equal(
+        buf_cstr(&out),
+        "{\"written_at_ms\":100000,\"cluster\":{\"id\":\"x\",\"reachable\":true,\"looked_at_ms\":0,"
+        "\"brokers\":3,\"brokers_gone\":0,\"leaderless_partitions\":1,"
+        "\"under_replicated_partitions\":0,\"missing_topics\":0},\"tenants\":{\"a\":{\"logs\":{"
+        "\"lag_records\":6,\"lag_bytes\":300,\"lag_seconds\":40.000,\"retention_ratio\":0.500000,"
+        "\"produced_records\":18,\"consumed_records\":12}}}}\n");
     buf_release(&out);
 }
 

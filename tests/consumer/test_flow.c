@@ -57,6 +57,9 @@ static void test_metrics(void **state)
     assert_float_equal(flow_mean_bytes(&f, SIGNAL_LOGS), 0, 0);
     f.of[SIGNAL_TRACES].latency[1] = 2;
     f.of[SIGNAL_TRACES].latency[FLOW_BUCKET_COUNT] = 1;
+    assert_float_equal(flow_latency(&f, SIGNAL_TRACES, 0.5), 0.25, 0);
+    assert_float_equal(flow_latency(&f, SIGNAL_TRACES, 0.99), -1, 0); /* above all bounds */
+    assert_float_equal(flow_latency(&f, SIGNAL_LOGS, 0.5), -1, 0);
     flow_metrics(&f, "a", "main", &out);
     static const char *const lines[] = {
         "tenantry_consumer_read_bytes_total{tenant=\"a\",worker=\"main\",signal=\"traces\"} 150\n",

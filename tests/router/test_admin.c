@@ -76,6 +76,15 @@ static void test_pages(void **state)
     has(get(a, "/api/status", &b),
         "{\"id\":\"acme\",\"suspended\":false,\"in_flight_bytes\":0,"
         "\"signals\":{\"logs\":{\"accepted\":{\"requests\":1,\"items\":3");
+    has(get(a, "/api/status", &b), ",\"ack_seconds\":{\"p50_below\":0.0");
+    has(get(a, "/api/status", &b), ",\"bytes_per_second\":0.0,\"items_per_second\":0.0,");
+    has(get(a, "/api/status", &b), ",\"kafka\":null,\"workers\":[]}");
+    temp_write(&h->folder, "state/run/lag.json", "{\"written_at_ms\":5}");
+    temp_write(&h->folder, "state/run/consumer-a.json", "{\"tenant\":\"a\"}");
+    temp_write(&h->folder, "state/run/consumer-b.json", "{\"tenant\":\"b\"}");
+    temp_write(&h->folder, "state/run/consumer-c.json", "{\"half\":");
+    has(get(a, "/api/status", &b),
+        ",\"kafka\":{\"written_at_ms\":5},\"workers\":[{\"tenant\":\"a\"},{\"tenant\":\"b\"}]}");
     has(get(a, "/api/status", &b), "{\"id\":\"late\",\"suspended\":true");
 
     const char *metrics = get(a, "/metrics", &b);
