@@ -259,7 +259,11 @@ static const struct option kafka_rows[] = {
                 "Replicas of partitions, of everybody's topics, that one broker should hold at "
                 "most: `tenantry plan` warns above."),
     OPTION_ENUM(struct kafka_conf, compression, "compression", "lz4", compressions, 0,
-                "How producers compress batches."),
+                "How producers compress batches. What that saves and costs is measured in "
+                "docs/performance.md."),
+    OPTION_UINT(struct kafka_conf, compression_level, "compression_level", "0", "0", "12", 0,
+                "How hard they try: gzip takes 1 to 9, lz4 and zstd 1 to 12; snappy has no levels. "
+                "0 = as the codec does by itself (zstd: 3)."),
     OPTION_UINT(struct kafka_conf, producers, "producers", "2", "1", "64", 0,
                 "Producer handles. Each compresses on a thread of its own; a tenant always uses "
                 "the same one."),

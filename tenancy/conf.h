@@ -109,6 +109,7 @@ struct kafka_conf {
     uint64_t replication;       /* 0 = 3, or 1 with a warning on a cluster of one broker */
     uint64_t max_replicas;      /* of all topics on one broker, above which `plan` warns */
     int compression;            /* enum kafka_compression */
+    uint64_t compression_level; /* 0 = the codec's own */
     uint64_t producers;         /* handles of the fast pool */
     uint64_t linger;            /* ns */
     uint64_t queue_bytes;       /* of each producer handle */

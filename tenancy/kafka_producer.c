@@ -4,6 +4,7 @@
 #include "tenancy/topics.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #define POLL_MS 100
 
@@ -50,6 +51,8 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_conf *k, const char *bro
                                      const struct kafka_setting *settings, size_t n,
                                      struct errbuf *err)
 {
+    char level[24];
+    snprintf(level, sizeof(level), "%d", k->compression_level ? (int)k->compression_level : -1);
     const struct kafka_setting durable[] = {
         {"acks", "all", true},
         {"enable.idempotence", "false", true},
@@ -57,6 +60,7 @@ rd_kafka_conf_t *kafka_producer_conf(const struct kafka_conf *k, const char *bro
         {"allow.auto.create.topics", "false", true},
         {"message.max.bytes", "1000000000", true}, /* whoever sends watches the size */
         {"compression.codec", kafka_compression_name(k->compression), true},
+        {"compression.level", level, true},
         {"reconnect.backoff.max.ms", "1000", false},
         {"topic.metadata.refresh.interval.ms", "5000", false}, /* partitions that are added */
         {"socket.keepalive.enable", "true", false},

@@ -11,7 +11,11 @@
 
 static const struct conf sample = {
     .router = {.answer_timeout = 4200 * NS_PER_MS},
-    .kafka = {.brokers = "a:1,b:2", .linger = 7500 * NS_PER_US, .queue_bytes = 96 << 20},
+    .kafka = {.brokers = "a:1,b:2",
+              .linger = 7500 * NS_PER_US,
+              .queue_bytes = 96 << 20,
+              .compression = COMPRESSION_ZSTD,
+              .compression_level = 7},
 };
 
 static void test_settings_follow_the_config(void **state)
@@ -30,6 +34,8 @@ static void test_settings_follow_the_config(void **state)
         {"acks", "-1"},
         {"message.send.max.retries", "0"},
         {"enable.idempotence", "false"},
+        {"compression.codec", "zstd"},
+        {"compression.level", "7"},
         {"topic.metadata.refresh.interval.ms", "5000"}, /* more partitions are used soon */
     };
     (void)state;
