@@ -9,6 +9,8 @@ static const struct option_choice log_formats[] = {{"logfmt", LOG_LOGFMT}, {"jso
 static const struct option_choice compressions[] = {
     {"none", COMPRESSION_NONE},     {"lz4", COMPRESSION_LZ4},   {"zstd", COMPRESSION_ZSTD},
     {"snappy", COMPRESSION_SNAPPY}, {"gzip", COMPRESSION_GZIP}, {0}};
+static const struct option_choice partitions_by[] = {
+    {"none", PARTITION_BY_NONE}, {"trace_id", PARTITION_BY_TRACE_ID}, {0}};
 static const struct option_choice database_kinds[] = {{"sqlite", DATABASE_SQLITE}, {0}};
 
 static const struct option log_rows[] = {
@@ -449,6 +451,9 @@ static const struct option topics_rows[] = {
                 "Brokers that must have a record before it is acknowledged (min.insync.replicas). "
                 "0 = 2 of three or more copies, else 1."),
     OPTION_GROUP(struct topics_conf, grow, &grow_options, 0),
+    OPTION_ENUM(struct topics_conf, partition_by, "partition_by", "none", partitions_by, OPT_RELOAD,
+                "trace_id: all spans of a trace, and log records with a trace id, go to the same "
+                "partition, so that whoever reads it sees whole traces."),
     OPTION_END,
 };
 static const struct option_group topics_options = {"topics", "The tenant's Kafka topics.",

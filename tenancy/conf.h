@@ -190,6 +190,7 @@ struct grow_conf {
     uint64_t after; /* ns it must hold on */
     uint64_t pause; /* ns between two raises of a topic */
 };
+enum partition_by { PARTITION_BY_NONE, PARTITION_BY_TRACE_ID };
 struct topics_conf {
     uint64_t partitions;
     uint64_t retention; /* ns */
@@ -198,6 +199,7 @@ struct topics_conf {
     uint64_t replication;   /* 0 = kafka.replication */
     uint64_t min_insync;    /* 0 = by the copies */
     struct grow_conf grow;
+    int partition_by;       /* enum partition_by */
 };
 
 enum database_kind { DATABASE_SQLITE };

@@ -65,6 +65,13 @@ struct tenant {
     const struct option_origins *origins; /* for `tenant show` */
 };
 
+/* topics.partition_by, for signals whose items belong to traces. */
+static inline bool tenant_partitions_by_trace(const struct tenant *t, enum signal signal)
+{
+    return signal != SIGNAL_METRICS && t->conf != NULL &&
+           t->conf->topics.partition_by == PARTITION_BY_TRACE_ID;
+}
+
 struct snapshot {
     _Atomic unsigned refs;
     uint64_t version; /* grows by 1 with every snapshot taken into use */

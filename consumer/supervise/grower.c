@@ -164,6 +164,8 @@ void grower_turn(struct grower *g, const struct snapshot *s, const struct fleet 
         const struct tenant *t = snapshot_tenant(s, slice_str(f->units[u].tenant));
         if (t == NULL || t->conf->topics.grow.most == 0)
             continue;
+        if (tenant_partitions_by_trace(t, f->units[u].signal))
+            continue; /* more partitions would tear its traces apart */
         sum_up(f, u, &look, &known);
         if (known)
             look_at(g, s, t, f->units[u].topic, &look);

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "router/metrics.h"
 
+#include <stdio.h>
 #include <xxhash.h>
 
 /* A record that goes ahead finds out whether Kafka takes them again: that takes a moment. */
@@ -22,6 +23,7 @@ struct parcel {
     struct loop_message message; /* first: a message is cast to its parcel */
     struct producer_record record;
     struct delivery *delivery;
+    char key[24];
     rd_kafka_resp_err_t error;
     bool possibly_persisted;
 };
@@ -146,8 +148,29 @@ static void fill_record(struct producer_record *r, const struct request *req,
     memcpy(r->request_hash, req->hash, sizeof(r->request_hash));
 }
 
+/* Of a request with a trace id somewhere each part goes to its partition. The key says which one of
+ * how many, since the part may hold many traces; without a trace it has none. */
+static void address(struct parcel *p, const struct request *req, const struct split_part *part)
+{
+    p->record.to_partition = true;
+    p->record.partition = (int32_t)part->partition;
+    if (!part->traced)
+        return;
+    snprintf(p->key, sizeof(p->key), "%u/%u", part->partition, req->n_partitions);
+    p->record.key = slice_str(p->key);
+}
+
+static bool any_traced(const struct request *req)
+{
+    for (size_t i = 0; req->by_trace && i < req->split->n; i++)
+        if (req->split->parts[i].traced)
+            return true;
+    return false;
+}
+
 static struct delivery *new_delivery(struct request *req)
 {
+    const bool traced = any_traced(req);
     size_t n = req->split ? req->split->n : 1;
     struct delivery *d = arena_calloc(&req->arena, 1, sizeof(*d) + n * sizeof(struct parcel));
     struct producer_record **records =
@@ -161,6 +184,8 @@ static struct delivery *new_delivery(struct request *req)
     for (size_t i = 0; i < n; i++) {
         struct parcel *p = &d->parcels[i];
         fill_record(&p->record, req, req->split ? &req->split->parts[i] : NULL);
+        if (traced)
+            address(p, req, &req->split->parts[i]);
         p->record.part = (unsigned)i + 1;
         p->record.parts = (unsigned)n;
         p->record.arg = p;
@@ -189,16 +214,26 @@ static rd_kafka_resp_err_t send_records(struct request *req)
     return error;
 }
 
-static void send_now(struct request *req)
+/* How often is looked for a leader. */
+#define LEADER_LOOK_NS (20 * NS_PER_MS)
+
+static void on_wait_over(struct loop_timer *t);
+
+/* As long as librdkafka waits for one: until the deadline. */
+static void wait_for_leaders(struct request *req)
 {
-    struct refusal why;
-    XXH128_canonical_t hash;
-    XXH128_canonicalFromHash(&hash, XXH3_128bits(req->body.at, req->body.len));
-    memcpy(req->hash, hash.digest, sizeof(req->hash));
-    if (!split_body(req, &why)) {
-        answer_refused(req, &why);
+    uint64_t next_ns = req->loop->now_ns + LEADER_LOOK_NS;
+    if (req->loop->now_ns >= req->deadline_ns) {
+        on_deadline(&req->timer);
         return;
     }
+    req->timer.fire = on_wait_over;
+    loop_timer_set(req->loop, &req->timer, next_ns < req->deadline_ns ? next_ns : req->deadline_ns);
+}
+
+static void send_split(struct request *req)
+{
+    struct refusal why;
     if (req->items == 0) { /* R93, R102: nothing to keep */
         answer_accepted(req);
         return;
@@ -212,6 +247,31 @@ static void send_now(struct request *req)
     if (error == PRODUCER_STALLED)
         why.retry_delay_ns = STALLED_RETRY_NS;
     answer_refused(req, &why);
+}
+
+static void hash_body(struct request *req)
+{
+    XXH128_canonical_t hash;
+    XXH128_canonicalFromHash(&hash, XXH3_128bits(req->body.at, req->body.len));
+    memcpy(req->hash, hash.digest, sizeof(req->hash));
+}
+
+static void send_now(struct request *req)
+{
+    struct refusal why;
+    if (req->split == NULL)
+        hash_body(req);
+    switch (split_body(req, &why)) {
+    case SPLIT_DONE:
+        send_split(req);
+        break;
+    case SPLIT_LATER:
+        wait_for_leaders(req);
+        break;
+    case SPLIT_REFUSED:
+        answer_refused(req, &why);
+        break;
+    }
 }
 
 static void on_wait_over(struct loop_timer *t)

@@ -19,7 +19,8 @@ void plan_split(struct request *req, const struct scan_result *found)
 {
     const struct record_conf *r = &req->snapshot->conf->record;
     req->bad_items = found->bad_items > 0;
-    req->needs_split = req->bad_items || req->body.len > r->max_bytes ||
+    req->by_trace = tenant_partitions_by_trace(req->tenant, req->signal);
+    req->needs_split = req->by_trace || req->bad_items || req->body.len > r->max_bytes ||
                        found->items > r->max_items || found->expanded_bytes > r->max_expanded;
 }
 
@@ -30,10 +31,13 @@ static uint64_t most_bytes(const struct conf *conf)
     return twice < conf->kafka.queue_bytes ? twice : conf->kafka.queue_bytes;
 }
 
-static struct split_plan plan_of(const struct request *req)
+/* `p`: those of the topic when it is to be split by trace, else NULL. */
+static struct split_plan plan_of(struct request *req, struct partitions *p)
 {
     const struct conf *conf = req->snapshot->conf;
     return (struct split_plan){
+        .partitions = req->n_partitions,
+        .home = p ? partitions_next(p, req->n_partitions) : 0,
         .limits = {conf->record.max_items, conf->record.max_expanded},
         .max_bytes = conf->record.max_bytes,
         .bad_items = req->bad_items,
@@ -64,16 +68,13 @@ static bool take_parts(struct request *req, const struct split_result *result, s
     return reserve_bytes(req, bytes, why);
 }
 
-bool split_body(struct request *req, struct refusal *why)
+static bool split_into(struct request *req, const struct split_plan *plan, struct refusal *why)
 {
-    struct split_plan plan = plan_of(req);
     struct split_result result = {0};
-    if (!req->needs_split || req->split != NULL)
-        return true;
     struct split_result *kept = arena_calloc(&req->arena, 1, sizeof(*kept));
     if (kept == NULL)
         return refuse(why, OUTCOME_OVERLOADED);
-    switch (split_request(req->signal, buf_slice(&req->body), &plan, &result)) {
+    switch (split_request(req->signal, buf_slice(&req->body), plan, &result)) {
     case SPLIT_OK:
         req->split = kept;
         return take_parts(req, &result, why);
@@ -82,4 +83,49 @@ bool split_body(struct request *req, struct refusal *why)
     default:
         return refuse(why, OUTCOME_OVERLOADED);
     }
+}
+
+/* --- by trace ------------------------------------------------------------------------------- */
+
+static bool leaders_are_there(const struct request *req, const struct partitions *p)
+{
+    for (size_t i = 0; i < req->split->n; i++)
+        if (!partitions_has_leader(p, req->split->parts[i].partition))
+            return false;
+    return true;
+}
+
+static enum split_step refuse_split(struct refusal *why, enum outcome outcome)
+{
+    refuse(why, outcome);
+    return SPLIT_REFUSED;
+}
+
+/* The partitions must be known to split, and their leaders to be there to produce. */
+static enum split_step split_by_trace(struct request *req, struct refusal *why)
+{
+    struct partitions *p =
+        producer_partitions(req->loop->router->producers, req->tenant, req->signal);
+    if (p == NULL)
+        return refuse_split(why, OUTCOME_OVERLOADED);
+    if (req->split == NULL) {
+        req->n_partitions = atomic_load(&p->n);
+        if (req->n_partitions == 0)
+            return atomic_load(&p->missing) ? refuse_split(why, OUTCOME_TOPIC_MISSING)
+                                            : SPLIT_LATER;
+        struct split_plan plan = plan_of(req, p);
+        if (!split_into(req, &plan, why))
+            return SPLIT_REFUSED;
+    }
+    return leaders_are_there(req, p) ? SPLIT_DONE : SPLIT_LATER;
+}
+
+enum split_step split_body(struct request *req, struct refusal *why)
+{
+    if (req->by_trace && req->items > 0)
+        return split_by_trace(req, why);
+    if (!req->needs_split || req->items == 0 || req->split != NULL)
+        return SPLIT_DONE;
+    struct split_plan plan = plan_of(req, NULL);
+    return split_into(req, &plan, why) ? SPLIT_DONE : SPLIT_REFUSED;
 }

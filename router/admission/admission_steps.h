@@ -71,8 +71,13 @@ step_fn check_body;
 void plan_split(struct request *req, const struct scan_result *found);
 /* What one request may become in all; above, scan_request stops. */
 struct scan_limits request_ceilings(const struct conf *conf);
+enum split_step {
+    SPLIT_DONE,    /* the records may go */
+    SPLIT_REFUSED, /* `why` is filled */
+    SPLIT_LATER,   /* a partition that is needed has no leader now, or none is known: ask again */
+};
 /* Puts the records that the body becomes in its place, when it cannot be one as it is. */
-step_fn split_body;
+enum split_step split_body(struct request *req, struct refusal *why);
 
 /* --- admission_deliver.c --- */
 

@@ -121,6 +121,8 @@ struct request {
     /* In the arena; NULL: the body is the only record, and no item was rejected. */
     struct split_result *split;
     bool needs_split;        /* the body cannot be a record as it is */
+    bool by_trace;           /* its parts go to the partitions of their traces */
+    unsigned n_partitions;   /* of the topic, when it was split by trace */
     uint8_t hash[16];        /* of the body as protobuf, before it was split */
     struct loop_timer timer; /* deadline or not_before */
 };

@@ -236,6 +236,12 @@ rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r
     return error;
 }
 
+struct partitions *producer_partitions(struct producers *p, const struct tenant *t,
+                                       enum signal signal)
+{
+    return watch_partitions(p->watch, t->topic[signal]);
+}
+
 void producers_warm(struct producers *p, const struct tenant *t)
 {
     const struct sender *m = senders_get(p->senders, t->id);
@@ -245,6 +251,8 @@ void producers_warm(struct producers *p, const struct tenant *t)
     for (int i = 0; i < SIGNAL_COUNT; i++) {
         lock_topic(s, t->topic[i]);
         pthread_rwlock_unlock(&s->lock);
+        if (tenant_partitions_by_trace(t, (enum signal)i))
+            producer_partitions(p, t, (enum signal)i);
     }
 }
 

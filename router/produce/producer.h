@@ -8,6 +8,7 @@
 #define ROUTER_PRODUCER_H
 
 #include "router/admission/outcome.h"
+#include "router/produce/partitions.h"
 #include "router/produce/standing.h"
 #include "tenancy/tenancy.h"
 
@@ -54,6 +55,10 @@ rd_kafka_resp_err_t producer_send(struct producers *p, struct producer_record *r
  * *ret_error tells. Thread: any. */
 size_t producer_send_all(struct producers *p, struct producer_record *const *records, size_t n,
                          rd_kafka_resp_err_t *ret_error);
+/* The partitions of the topic of a tenant's signal, for who chooses among them; NULL when out of
+ * memory. Known some time after the first call (producers_warm makes it). Thread: any. */
+struct partitions *producer_partitions(struct producers *p, const struct tenant *t,
+                                       enum signal signal);
 /* What an error of producer_send or `done` means to the sender. */
 enum outcome producer_outcome(rd_kafka_resp_err_t error);
 /* What it says about the partition, and what the operator may do about it. */

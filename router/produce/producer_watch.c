@@ -18,18 +18,20 @@
 
 struct watch {
     rd_kafka_t *rk;
+    struct partitions_table *topics;
     struct kafka_login_keeper login;
     pthread_t thread;
     _Atomic bool stop, reachable;
     _Atomic uint64_t since_ns, last_ns; /* struct kafka_alive */
 };
 
-static bool ask(rd_kafka_t *rk)
+static bool ask(struct watch *w)
 {
     const struct rd_kafka_metadata *m;
-    if (rd_kafka_metadata(rk, 0, NULL, &m, ASK_WAIT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_metadata(w->rk, 0, NULL, &m, ASK_WAIT_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
     bool found = m->broker_cnt > 0;
+    partitions_note(w->topics, m);
     rd_kafka_metadata_destroy(m);
     return found;
 }
@@ -59,7 +61,7 @@ static void *watch_main(void *arg)
     struct watch *w = arg;
     uint64_t seen_ns = clock_mono_ns();
     while (!atomic_load(&w->stop)) {
-        if (ask(w->rk)) {
+        if (ask(w)) {
             seen_ns = clock_mono_ns();
             note_answer(w, seen_ns);
         } else if (clock_mono_ns() - seen_ns > LOST_AFTER_NS) {
@@ -68,6 +70,7 @@ static void *watch_main(void *arg)
         kafka_login_keep(&w->login, w->rk);
         rd_kafka_poll(w->rk, ASK_EVERY_MS);
     }
+    partitions_release(w->topics);
     rd_kafka_destroy(w->rk);
     return NULL;
 }
@@ -78,9 +81,12 @@ struct watch *watch_start(const rd_kafka_conf_t *conf, const struct kafka_login 
     struct watch *w = calloc(1, sizeof(*w));
     char text[512] = "out of memory";
     rd_kafka_conf_t *own = rd_kafka_conf_dup(conf);
-    if (w == NULL || (w->rk = rd_kafka_new(RD_KAFKA_PRODUCER, own, text, sizeof(text))) == NULL) {
+    if (w == NULL || (w->topics = partitions_new()) == NULL ||
+        (w->rk = rd_kafka_new(RD_KAFKA_PRODUCER, own, text, sizeof(text))) == NULL) {
         errbuf_set(err, EINVAL, "Kafka client: %s.", text);
         rd_kafka_conf_destroy(own);
+        if (w != NULL)
+            partitions_free(w->topics);
         free(w);
         return NULL;
     }
@@ -90,6 +96,7 @@ struct watch *watch_start(const rd_kafka_conf_t *conf, const struct kafka_login 
         kafka_login_unwatch(&w->login);
         errbuf_set(err, rc, "Kafka client: no thread (%s).", strerror(rc));
         rd_kafka_destroy(w->rk);
+        partitions_free(w->topics);
         free(w);
         return NULL;
     }
@@ -108,6 +115,11 @@ struct kafka_alive watch_alive(const struct watch *w)
     return (struct kafka_alive){atomic_load(&w->since_ns), last_ns};
 }
 
+struct partitions *watch_partitions(struct watch *w, const char *topic)
+{
+    return partitions_get(w->topics, w->rk, topic);
+}
+
 void watch_stop(struct watch *w)
 {
     if (w != NULL)
@@ -121,5 +133,6 @@ void watch_free(struct watch *w)
     watch_stop(w);
     pthread_join(w->thread, NULL);
     kafka_login_unwatch(&w->login);
+    partitions_free(w->topics);
     free(w);
 }

@@ -72,6 +72,13 @@ void producers_warm(struct producers *p, const struct tenant *t)
     (void)p, (void)t;
 }
 
+struct partitions *producer_partitions(struct producers *p, const struct tenant *t,
+                                       enum signal signal)
+{
+    (void)p, (void)t, (void)signal;
+    return NULL;
+}
+
 bool producers_ready(struct producers *p)
 {
     (void)p;

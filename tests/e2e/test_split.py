@@ -24,9 +24,9 @@ def system(kafka, tmp_path_factory):
     it.down()
 
 
-def post(system, body):
+def post(system, body, signal="logs", port=None):
     return requests.post(
-        f"https://127.0.0.1:{system.port}/v1/logs", data=body, verify=str(system.ca), timeout=120,
+        f"https://127.0.0.1:{port or system.port}/v1/{signal}", data=body, verify=str(system.ca), timeout=120,
         headers={"content-type": "application/x-protobuf", "x-api-key": system.keys["acme"]},
     )  # fmt: skip
 

@@ -51,6 +51,7 @@ static struct {
     uint64_t room;                  /* of the queue; 0 = there is */
     rd_kafka_resp_err_t send_error; /* of producer_send_all */
     bool kafka_down;
+    struct partitions partitions;
     int answers, resumed;
     enum outcome outcome;
     char message[512];
@@ -97,6 +98,13 @@ size_t producer_send_all(struct producers *p, struct producer_record *const *rec
     }
     *ret_error = sent < n ? fake.send_error : RD_KAFKA_RESP_ERR_NO_ERROR;
     return sent;
+}
+
+struct partitions *producer_partitions(struct producers *p, const struct tenant *t,
+                                       enum signal signal)
+{
+    (void)p, (void)t, (void)signal;
+    return &fake.partitions;
 }
 
 bool producers_ready(struct producers *p)
