@@ -34,7 +34,11 @@ class Watch(threading.Thread):
         with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=20)) as db:
             while not self.over.wait(0.02):
                 now = time.monotonic()
-                for source, partition, offset in db.execute("SELECT source, kafka_partition, next FROM tenantry_progress"):
+                try:
+                    rows = db.execute("SELECT source, kafka_partition, next FROM tenantry_progress").fetchall()
+                except sqlite3.OperationalError:  # the log of the database is being recovered after a kill
+                    continue
+                for source, partition, offset in rows:
                     if last.get((source, partition)) != offset:
                         last[source, partition] = offset
                         self.moves.setdefault((source, partition), []).append(now)
