@@ -142,3 +142,29 @@ def test_cluster_and_books(system):
         db.execute("UPDATE tenantry_progress SET records = records + 1")
     until(lambda: metric(system, "tenantry_ledger_findings", tenant="acme") > 0, 60, "a finding")
     assert metric(system, "tenantry_ledger_findings", tenant="beta") == 0
+
+
+def test_metrics_of_a_removed_tenant_go(kafka, tmp_path, unique):
+    """After router.metrics_keep, those of the supervisor and the worker with it; back again, they begin at 0."""
+    system = System(tmp_path / "system", brokers=kafka.bootstrap, extra={
+        "kafka": f'prefix = "{unique}";', "supervisor": QUICK, "router": 'metrics_keep = "1s";'})  # fmt: skip
+    system.up()
+    try:
+        send(system, "acme", 3)
+        caught_up(system, "acme", 3)
+        file = system.folder / "tenants.d" / "acme.conf"
+        content = file.read_text()
+        file.unlink()
+        until(lambda: not any(have.get("tenant") == "acme" for _, have, _ in parse(page(system))), 60, "none of acme")
+        assert any(have.get("tenant") == "beta" for _, have, _ in parse(page(system)))
+        file.write_text(content)
+        accepted = {"tenant": "acme", "signal": "logs", "outcome": "accepted"}
+
+        def sent():
+            return system.send("acme", "logs", 10, check=False).returncode == 0
+
+        until(sent, 60, "acme to be let in again")
+        again = metric(system, "tenantry_requests_total", **accepted)
+        assert 1 <= again <= 3, again  # it would be 4 or more, had it gone on from the 3 of before
+    finally:
+        system.down()
