@@ -112,10 +112,9 @@ const struct topic_property topic_properties[TOPIC_PROPERTY_COUNT] = {
          true,
          retention_ms,
          NULL,
-         {TOPIC_SAFE, "records stay longer: a longer outage of the database loses nothing; the "
-                      "disk in use may become {times} times what it is"},
-         {TOPIC_ASKS, "Kafka deletes records older than {will} within minutes, also those that are "
-                      "not written yet (`tenantry status` tells how old these are)"}},
+         {TOPIC_SAFE, "records stay longer; the disk in use may become {times} times what it is"},
+         {TOPIC_ASKS, "Kafka deletes records older than {will} within minutes, whether anybody has "
+                      "dealt with them or not (`tenantry status` tells what is not written yet)"}},
     {"retention.bytes",
      TOPIC_BYTES,
      false,
