@@ -1,5 +1,6 @@
 /* Gives tenants' topics more partitions as their topics.grow says (consumer/supervise/grow.h
- * decides), after each look at all tenants. Thread: the one that looks. */
+ * decides), after each look at all tenants; not those whose partition follows from the trace id.
+ * Thread: the one that looks. */
 #ifndef CONSUMER_GROWER_H
 #define CONSUMER_GROWER_H
 

@@ -82,7 +82,7 @@ bool topic_compare(struct topic_plan *t, struct arena *arena)
     for (size_t i = 0; i < TOPIC_PROPERTY_COUNT; i++) {
         const struct topic_property *p = &topic_properties[i];
         const char *was = value_now(t, p, now), *wanted = topic_wanted(p, &t->facts, text);
-        const struct topic_way *way = was ? topic_way(p, was, wanted) : NULL;
+        const struct topic_way *way = was ? topic_way(p, &t->facts, was, wanted) : NULL;
         if (way != NULL && !add_change(t, p, way, was, wanted, arena))
             return false;
     }
@@ -94,7 +94,8 @@ static void count(struct plan *p, const struct topic_plan *t)
     int64_t partitions = topic_properties[TOPIC_PARTITIONS].number(&t->facts);
     int64_t copies =
         t->missing ? topic_properties[TOPIC_REPLICATION].number(&t->facts) : t->seen->copies;
-    int64_t more = partitions - t->seen->partitions;
+    bool may = t->missing || !topic_is_keyed(&t->facts);
+    int64_t more = may ? partitions - t->seen->partitions : 0;
     p->missing += t->missing;
     p->problems += t->problem != NULL;
     for (size_t i = 0; i < t->n; i++)

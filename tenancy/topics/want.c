@@ -170,6 +170,17 @@ const struct topic_property topic_properties[TOPIC_PROPERTY_COUNT] = {
                   "partition waits for one that has them"}},
 };
 
+static const struct topic_way keyed_up = {
+    TOPIC_BY_HAND,
+    "a record's partition follows from its trace id (topics.partition_by), and with another number "
+    "of partitions a trace under way is torn apart: set topics.partitions to {was}; or, when that "
+    "may happen once, set topics.partition_by to none, apply, and set it back"};
+
+bool topic_is_keyed(const struct topic_facts *f)
+{
+    return f->kind != TOPIC_DLQ && tenant_partitions_by_trace(f->tenant, (enum signal)f->kind);
+}
+
 /* ---- values ---- */
 
 const char *topic_wanted(const struct topic_property *p, const struct topic_facts *f,
@@ -199,8 +210,8 @@ static bool holds_word(const char *list, const char *word)
     return false;
 }
 
-const struct topic_way *topic_way(const struct topic_property *p, const char *was,
-                                  const char *wanted)
+const struct topic_way *topic_way(const struct topic_property *p, const struct topic_facts *f,
+                                  const char *was, const char *wanted)
 {
     if (strcmp(was, wanted) == 0)
         return NULL;
@@ -209,6 +220,8 @@ const struct topic_way *topic_way(const struct topic_property *p, const char *wa
     int64_t from = measure(p, was), to = measure(p, wanted);
     if (from == to)
         return NULL;
+    if (from < to && p == &topic_properties[TOPIC_PARTITIONS] && topic_is_keyed(f))
+        return &keyed_up;
     return from < to ? &p->up : &p->down;
 }
 

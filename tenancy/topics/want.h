@@ -56,9 +56,13 @@ extern const struct topic_property topic_properties[TOPIC_PROPERTY_COUNT];
 /* The wanted value as Kafka takes it. */
 const char *topic_wanted(const struct topic_property *p, const struct topic_facts *f,
                          char out[TOPIC_VALUE_SIZE]);
-/* How a value is to become `wanted`: NULL when it is the same, else `up` or `down`. */
-const struct topic_way *topic_way(const struct topic_property *p, const char *was,
-                                  const char *wanted);
+/* The topic's partition of a record follows from its trace id: another number of partitions would
+ * tear traces apart. */
+bool topic_is_keyed(const struct topic_facts *f);
+/* How a value is to become `wanted`: NULL when it is the same, else `up` or `down`, or, of a keyed
+ * topic's partitions, why not. */
+const struct topic_way *topic_way(const struct topic_property *p, const struct topic_facts *f,
+                                  const char *was, const char *wanted);
 /* A value as people read it: "6h", "10MB", "unlimited". */
 const char *topic_for_people(const struct topic_property *p, const char *value,
                              char out[TOPIC_VALUE_SIZE]);

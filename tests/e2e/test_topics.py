@@ -195,6 +195,18 @@ def test_what_cannot_be_made_holds_up_nothing_else(home):
     assert home.topic("gamma", "logs") in home.topics() and home.topic("beta", "logs") not in home.topics()
 
 
+def test_partitions_by_trace_id_stay(home):
+    """More of them in place would tear traces apart."""
+    home.tenant("acme", 'partition_by = "trace_id";')
+    home.run("apply")
+    home.tenant("acme", 'partition_by = "trace_id"; partitions = 4;')
+    done = home.run("apply", code=1)
+    assert "x partitions 2 -> 4: a record's partition follows from its trace id" in done.stdout
+    assert "2 changes made. 2 by hand" in done.stdout
+    found = {kind: len(home.client.partitions(home.topic("acme", kind))) for kind in (*SIGNALS, "dlq")}
+    assert found == {"traces": 2, "logs": 2, "metrics": 4, "dlq": 4}
+
+
 def test_too_many_replicas_are_told(home):
     home.conf.write_text(home.conf.read_text().replace("prefix", "max_replicas = 5; prefix"))
     home.tenant("acme", "partitions = 6;")

@@ -165,6 +165,35 @@ static void test_partitions_that_were_added_are_no_difference(void **state)
     }
 }
 
+static void test_partitions_by_trace_id_are_not_raised(void **state)
+{
+    (void)state;
+    static const struct {
+        int line;
+        int kind;
+        const char *there;
+        enum topic_care care;
+        const char *effect;
+    } rows[] = {
+        {__LINE__, SIGNAL_TRACES, "2", TOPIC_BY_HAND, "torn apart: set topics.partitions to 2"},
+        {__LINE__, SIGNAL_LOGS, "2", TOPIC_BY_HAND, "torn apart"},
+        {__LINE__, SIGNAL_METRICS, "2", TOPIC_SAFE, "within seconds"},
+        {__LINE__, TOPIC_DLQ, "2", TOPIC_SAFE, "within seconds"},
+        {__LINE__, SIGNAL_TRACES, "6", TOPIC_BY_HAND, "cannot take partitions away"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena arena = ARENA_INIT;
+        struct topic_plan t;
+        tenant_conf.topics.partition_by = PARTITION_BY_TRACE_ID;
+        compare("partitions", rows[i].there, rows[i].kind, &arena, &t);
+        if (t.n != 1 || t.changes->care != rows[i].care ||
+            strstr(t.changes->effect, rows[i].effect) == NULL)
+            fail_msg("row at line %d: %zu, \"%s\"", rows[i].line, t.n,
+                     t.n ? t.changes->effect : "");
+        arena_release(&arena);
+    }
+}
+
 static void test_a_letter_may_be_larger(void **state)
 {
     (void)state;
@@ -220,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup(test_differences, set_up),
         cmocka_unit_test_setup(test_wanted, set_up),
         cmocka_unit_test_setup(test_partitions_that_were_added_are_no_difference, set_up),
+        cmocka_unit_test_setup(test_partitions_by_trace_id_are_not_raised, set_up),
         cmocka_unit_test_setup(test_a_letter_may_be_larger, set_up),
         cmocka_unit_test_setup(test_what_is_not_known_is_no_difference, set_up),
         cmocka_unit_test_setup(test_reasons_say_what_to_do, set_up),
