@@ -33,7 +33,7 @@ RATE, BATCH = 2000, 20  # items: 100 requests a second
 MIB = 1 << 20
 # What the router may have resident: at rest, and for each connection that may be open what one is allowed to make it
 # keep (docs/security.md), beside the bodies that are held.
-CEILING, CEILING_CONNECTIONS = 256 * MIB, 768 * MIB
+CEILING, CEILING_CONNECTIONS = 512 * MIB, 1024 * MIB
 COUNTERS = re.compile(
     r'^tenantry_router_(?:connections_refused|connections_closed|http2_cut|handshakes_failed)_total'
     r'(?:\{.*?reason="(\w+)".*?\})? (\S+)$', re.M)  # fmt: skip
