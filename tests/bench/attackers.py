@@ -290,9 +290,10 @@ def one_byte_fields(target):
 
 def table_games(target):
     """Entries that push each other out of the table, and its size changed between them."""
-    entries = b"\x20\x3f\xe1\x1f" + b"".join(b"\x40" + h2.string(f"n{i}") + h2.string("v" * 1000) for i in range(10))
+    sizes = b"\x20\x3f\xe1\x1f"  # 0, then 4,096 again
+    entries = b"".join(b"\x40" + h2.string(f"n{i}") + h2.string("v" * 1000) for i in range(10))
     with target.raw() as c:
-        until_cut(target, c, _header_frames(c, entries + h2.request()))
+        until_cut(target, c, _header_frames(c, sizes + h2.request() + entries))
 
 
 def _header_frames(c, block):
