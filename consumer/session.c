@@ -125,6 +125,7 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err,
     struct session *s = ((struct session_signs *)opaque)->session;
     if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         units_make(s, list);
+        s->trouble[0] = 0;
         FAULT_POINT("inside_rebalance");
         session_place(s);
         s->joined = true;
@@ -146,16 +147,18 @@ static void note_fatal(struct session *s)
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
-    (void)rk;
     struct session *s = ((struct session_signs *)opaque)->session;
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         note_fatal(s);
         return;
     }
+    char text[KAFKA_TROUBLE_SIZE];
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
         s->brokers_gone = true;
+    if (kafka_trouble(rd_kafka_name(rk), reason, text, sizeof(text)))
+        memcpy(s->trouble, text, sizeof(text));
     log_repeated(LOG_WARN, "Kafka client reports a problem", rd_kafka_err2name(code),
-                 log_str("error", rd_kafka_err2name(code)), log_str("reason", reason));
+                 log_str("error", rd_kafka_err2name(code)), log_str("reason", text));
 }
 
 /* A connection ends: whoever answers at that address next may be another cluster. */
@@ -341,7 +344,9 @@ int session_open(struct session *s, const struct conf *conf, const char *brokers
     s->cluster = ask_cluster_id(s, timeout_ms);
     session_serve(s, 0); /* what the client tells meanwhile must not pile up */
     if (s->cluster == NULL)
-        return errbuf_set(err, EAGAIN, "Kafka at %s does not answer", brokers);
+        return errbuf_set(err, EAGAIN, "Kafka at %s does not answer%s%s", brokers,
+                          s->trouble[0] ? ": " : "", s->trouble);
+    s->trouble[0] = 0;
     rc = subscribe(s, t, err);
     if (rc < 0)
         session_close(s, false);
@@ -372,6 +377,19 @@ static void look_at_group(struct session *s)
         join_again(s);
 }
 
+static void note_problem(struct session *s, const rd_kafka_message_t *m)
+{
+    if (m->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+        m->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED)
+        snprintf(s->trouble, sizeof(s->trouble),
+                 "the brokers do not let it read: %s: `tenantry plan --acls` prints what its login "
+                 "has to be allowed",
+                 rd_kafka_message_errstr(m));
+    log_repeated(LOG_WARN, "Kafka client reports a problem", rd_kafka_err2name(m->err),
+                 log_str("error", rd_kafka_err2name(m->err)),
+                 log_str("reason", s->trouble[0] ? s->trouble : rd_kafka_message_errstr(m)));
+}
+
 void session_serve(struct session *s, int timeout_ms)
 {
     kafka_login_keep(&s->login, s->rk);
@@ -383,9 +401,7 @@ void session_serve(struct session *s, int timeout_ms)
     if (m->err == RD_KAFKA_RESP_ERR__FATAL) /* a consumer's comes as a message */
         note_fatal(s);
     else if (m->err)
-        log_repeated(LOG_WARN, "Kafka client reports a problem", rd_kafka_err2name(m->err),
-                     log_str("error", rd_kafka_err2name(m->err)),
-                     log_str("reason", rd_kafka_message_errstr(m)));
+        note_problem(s, m);
     else /* a record that came by before its queue was forwarded: read it again from its place */
         for (size_t i = 0; i < s->n_units; i++) {
             s->units[i].restart = true;

@@ -7,6 +7,7 @@
 #include "base/errbuf.h"
 #include "consumer/unit.h"
 #include "tenancy/kafka_login.h"
+#include "tenancy/kafka_trouble.h"
 #include "tenancy/tenancy.h"
 
 #include <stdatomic.h>
@@ -31,8 +32,10 @@ struct session {
     bool joined;
     unsigned group_looks; /* see look_at_group */
     uint64_t group_due_ns;
-    bool brokers_gone; /* all brokers are unreachable: make a new session */
-    char fatal[256];   /* not empty: the handle cannot go on (e.g. fenced by a second worker) */
+    bool brokers_gone;                /* all brokers are unreachable: make a new session */
+    char trouble[KAFKA_TROUBLE_SIZE]; /* what keeps it from reading and only people can mend, else
+                                         "" */
+    char fatal[256]; /* not empty: the handle cannot go on (e.g. fenced by a second worker) */
     /* Called in a rebalance before partitions are taken away / after they came. */
     void (*revoked)(void *arg);
     void (*assigned)(void *arg);

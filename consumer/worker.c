@@ -176,9 +176,10 @@ static void tell_status(struct worker *w, bool now)
         .tenant = w->tenant->id,
         .instance = w->instance,
         .state = state,
-        .reason = view.reason[0]   ? view.reason
-                  : some_parked(w) ? w->problem
-                                   : "",
+        .reason = view.reason[0]            ? view.reason
+                  : some_parked(w)          ? w->problem
+                  : w->session.n_units == 0 ? w->session.trouble
+                                            : "",
         .batches = w->batches,
         .memory = worker_batch_memory(w->open) + w->writing_memory,
         .session = &w->session,

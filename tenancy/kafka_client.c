@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "tenancy/kafka_login.h"
+#include "tenancy/kafka_trouble.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -75,11 +76,12 @@ static enum log_level level_of(int syslog_level)
 /* One line per facility ("FAIL", "BROKERDOWN") and client in a period. */
 void kafka_client_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
-    char key[128];
+    char key[128], told[KAFKA_TROUBLE_SIZE];
     const char *client = rk ? rd_kafka_name(rk) : "";
     snprintf(key, sizeof(key), "%s %s", facility, client);
+    bool trouble = kafka_trouble(client, text, told, sizeof(told));
     log_repeated(level_of(level), "kafka client", key, log_str("client", client),
-                 log_str("facility", facility), log_str("reason", text));
+                 log_str("facility", facility), log_str("reason", trouble ? told : text));
 }
 
 static int set_all(rd_kafka_conf_t *c, const struct kafka_conf *k, const char *brokers,

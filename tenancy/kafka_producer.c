@@ -1,6 +1,7 @@
 #include "tenancy/kafka_producer.h"
 
 #include "base/log.h"
+#include "tenancy/kafka_trouble.h"
 #include "tenancy/topics.h"
 
 #include <errno.h>
@@ -41,9 +42,11 @@ static int apply(rd_kafka_conf_t *c, const struct kafka_conf *k,
 
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
-    (void)rk, (void)opaque;
+    (void)opaque;
+    char text[KAFKA_TROUBLE_SIZE];
+    kafka_trouble(rd_kafka_name(rk), reason, text, sizeof(text));
     log_repeated(LOG_WARN, "producer has trouble", rd_kafka_err2name(code),
-                 log_str("error", rd_kafka_err2name(code)), log_str("reason", reason));
+                 log_str("error", rd_kafka_err2name(code)), log_str("reason", text));
 }
 
 rd_kafka_conf_t *kafka_producer_conf(const struct kafka_conf *k, const char *brokers,

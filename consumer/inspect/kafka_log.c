@@ -4,6 +4,7 @@
 #include "consumer/session.h"
 #include "otlp/json_transcode.h"
 #include "otlp/scan.h"
+#include "tenancy/kafka_trouble.h"
 #include "tenancy/topics.h"
 
 #include <errno.h>
@@ -12,35 +13,36 @@
 #include <time.h>
 
 #define ANSWER_MS 10000
+#define ASK_MS    250
 #define RETRY_NS  (100 * NS_PER_MS)
 
 struct kafka_log {
     rd_kafka_t *rk;
     char *cluster;
-    char problem[256]; /* what the client told last, for sentences */
+    char problem[KAFKA_TROUBLE_SIZE]; /* what the client told last, for sentences */
+    bool hopeless;                    /* waiting will not mend it */
 };
 
-/* Without the advice about librdkafka's own settings and its state. */
 static void on_error(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 {
-    (void)rk;
     struct kafka_log *l = opaque;
-    const char *more = strstr(reason, " (after ");
-    size_t len = more ? (size_t)(more - reason) : strcspn(reason, "\n");
     if (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        snprintf(l->problem, sizeof(l->problem), "%.*s", (int)len, reason);
+        l->hopeless |= kafka_trouble(rd_kafka_name(rk), reason, l->problem, sizeof(l->problem));
 }
 
 /* Waits for the cluster's id; without it nothing can be asked. */
 static int connect_to(struct kafka_log *l, const char *brokers, int timeout_ms, struct errbuf *err)
 {
     rd_kafka_poll_set_consumer(l->rk);
-    l->cluster = rd_kafka_clusterid(l->rk, timeout_ms);
-    if (l->cluster != NULL)
-        return 0;
-    rd_kafka_message_t *none = rd_kafka_consumer_poll(l->rk, 0); /* calls on_error */
-    if (none != NULL)
-        rd_kafka_message_destroy(none);
+    uint64_t until = clock_mono_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    while (!l->hopeless && clock_mono_ns() < until) {
+        l->cluster = rd_kafka_clusterid(l->rk, ASK_MS);
+        if (l->cluster != NULL)
+            return 0;
+        rd_kafka_message_t *none = rd_kafka_consumer_poll(l->rk, 0); /* calls on_error */
+        if (none != NULL)
+            rd_kafka_message_destroy(none);
+    }
     return errbuf_set(err, EAGAIN, "Kafka at %s does not answer%s%s", brokers,
                       l->problem[0] ? ": " : "", l->problem);
 }

@@ -14,11 +14,12 @@ static const struct {
     const char *advice;
 } advices[] = {
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-     "let the user of kafka.client describe, make, alter and delete this topic"},
+     "allow the login of kafka.admin to describe, make, alter and delete this topic (`tenantry "
+     "plan --acls`)"},
     {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
-     "let the user of kafka.client describe and delete this group"},
+     "allow the login of kafka.admin to describe and delete this group (`tenantry plan --acls`)"},
     {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
-     "let the user of kafka.client make and alter topics of the cluster"},
+     "allow the login of kafka.admin to make and alter topics (`tenantry plan --acls`)"},
     {RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR,
      "the cluster has too few brokers alive for so many copies: lower topics.replication or "
      "kafka.replication, or start brokers"},

@@ -12,6 +12,9 @@ from confluent_kafka.admin import (
     AclPermissionType,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 
 from support.kafka import Client
@@ -229,8 +232,9 @@ def test_a_wrong_password_is_told_and_mended_without_a_restart(broker, tmp_path)
     write_tenant(system, "dora", f'user = "dora"; password_file = "{wrong}/dora";')
     system.up(ready=False)
     system.process.wait_log("Invalid username or password", 60)
-    assert "Invalid username or password" in system.cli("status", check=False).stdout
-    assert "Invalid username or password" in system.cli("check", check=False).stdout
+    for command in ("status", "check"):
+        told = system.cli(command, check=False).stdout
+        assert "Invalid username or password: compare user and password_file of kafka.admin" in told
     (wrong / "admin").write_text(password("admin"))
     system.process.wait_log("process=router", 60)  # topics can be made now
     assert system.http("/readyz")[0] != 200
@@ -238,7 +242,27 @@ def test_a_wrong_password_is_told_and_mended_without_a_restart(broker, tmp_path)
     system.wait_ready()
     system.send("dora", "logs", 10)
     assert system.count("dora") == 0
+    until(lambda: "password_file of kafka in the tenant's file" in system.cli("status").stdout, 60, "the reason in status")
     (wrong / "dora").write_text(password("dora"))
     until(lambda: system.count("dora") == 10, 60, "rows of dora")
     assert "a changed Kafka password is in use" in system.process.output()
     system.end()
+
+
+def test_check_says_what_to_do(broker, tmp_path):
+    """What keeps it out is told in a sentence: SCRAM that this librdkafka cannot, a CA that is not the brokers',
+    a protocol that is not the port's."""
+    broker.admin.alter_user_scram_credentials([UserScramCredentialUpsertion(
+        "admin", ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), password("admin").encode())
+    ])["admin"].result(30)  # fmt: skip
+    system = System(tmp_path / "system", broker.bootstrap, ["acme"])
+
+    def check(**client):
+        system.write_conf(broker.bootstrap, {"kafka": f"client: {{ {map_of(broker, **client)} }};"
+                                                      f" admin: {{ {by_password(broker, 'admin')} }};"})  # fmt: skip
+        return system.cli("check", check=False).stdout
+
+    scram = check(sasl_mechanism="SCRAM-SHA-512")
+    assert "SCRAM of librdkafka before 2.6.1 never logs in on Kafka 4" in scram or "ok: kafka" in scram
+    assert "name the CA of the brokers' certificates" in check(ssl_ca_location=broker.folder / "stranger.pem")
+    assert "see that security_protocol in kafka.client" in check(security_protocol="sasl_plaintext")
