@@ -201,7 +201,7 @@ static void check_database(struct report *r, const struct tenant *t)
     struct exporter *x = exporter_for(t)->open(t, EXPORTER_READ, &err);
     enum export_result result = x ? x->ops->prepare(x, &err) : EXPORT_CONFIGURATION;
     if (result == EXPORT_OK)
-        tell(r, true, what, "%s %s", x->ops->name, t->conf->database.path);
+        tell(r, true, what, "%s %s", x->ops->name, t->conf->database.target);
     else
         tell(r, result == EXPORT_MISSING, what, "%s", err.text);
     if (x != NULL)

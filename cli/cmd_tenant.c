@@ -16,7 +16,7 @@ static void list_tenant(struct listing *l, const struct tenant *t)
     listing_cell(l, "%s", t->id);
     listing_cell(l, "%s", t->suspended ? "suspended" : "active");
     listing_cell(l, "%zu", active);
-    listing_cell(l, "%s", t->conf->database.path);
+    listing_cell(l, "%s", t->conf->database.target);
     listing_cell(l, "%s", t->conf->label);
 }
 

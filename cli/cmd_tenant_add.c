@@ -22,8 +22,20 @@
     ROW("--retention", ARG_DURATION, "6h", "how long Kafka keeps records", "topics", "retention")  \
     ROW("--dlq-retention", ARG_DURATION, "7d", "how long Kafka keeps dead letters", "topics",      \
         "dlq_retention")                                                                           \
+    ROW("--database-kind", ARG_TEXT, "postgres", "where its rows go; else sqlite", "database",     \
+        "kind")                                                                                    \
     ROW("--database-path", ARG_TEXT, "FILE",                                                       \
-        "the SQLite file; else databases/<id>.db in the state folder", "database", "path")
+        "the SQLite file; else databases/<id>.db in the state folder", "database", "path")         \
+    ROW("--database-url", ARG_TEXT, "URL", "postgresql://host:port", "database", "url")            \
+    ROW("--database-name", ARG_TEXT, "NAME", "the database; else the tenant's id", "database",     \
+        "name")                                                                                    \
+    ROW("--database-schema", ARG_TEXT, "NAME", "the schema; else public", "database", "schema")    \
+    ROW("--database-user", ARG_TEXT, "NAME", "the user; else the tenant's id", "database", "user") \
+    ROW("--database-password-file", ARG_TEXT, "FILE", "holds the user's password", "database",     \
+        "password_file")                                                                           \
+    ROW("--database-tls", ARG_TEXT, "verify", "verify, require or disable", "database", "tls")     \
+    ROW("--database-ttl", ARG_DURATION, "30d", "how long rows stay; else for ever", "database",    \
+        "ttl")
 
 static const struct arg_row rows[] = {
     ARG_ROW_CONFIG,

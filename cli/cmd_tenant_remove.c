@@ -11,6 +11,7 @@
 #include "base/fault.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "consumer/export/exporter.h"
 #include "consumer/inspect/lag.h"
 #include "tenancy/topics/remove.h"
 #include "tenancy/topics/want.h"
@@ -296,14 +297,12 @@ static int delete_file(const char *path, struct errbuf *err)
 
 static int delete_database(const struct removal *r, struct errbuf *err)
 {
-    static const char *const suffixes[] = {"-wal", "-shm", ""};
-    char path[PATH_SIZE];
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-        snprintf(path, sizeof(path), "%s%s", r->t->conf->database.path, suffixes[i]);
-        rc = delete_file(path, err);
-    }
-    return rc;
+    struct exporter *x = exporter_for(r->t)->open(r->t, EXPORTER_READ, err);
+    if (x == NULL)
+        return -ENOMEM;
+    enum export_result result = x->ops->destroy(x, err);
+    x->ops->close(x);
+    return result == EXPORT_OK ? 0 : -EIO;
 }
 
 /* The file goes last: as long as it is there, a second run goes on. */
@@ -351,7 +350,7 @@ static bool may_remove(struct removal *r)
                     r->id, ops_number(r->waiting, false, waiting),
                     discard ? "given up" : "written first", ops_number(r->letters, false, letters),
                     args_flag(r->a, "--delete-database") ? "and also" : "but not",
-                    r->t->conf->database.path))
+                    r->t->conf->database.target))
         return true;
     cli_fail(r->a, "%s: nothing was changed. --yes goes on without asking", err.text);
     return false;
@@ -364,13 +363,13 @@ static void tell(const struct removal *r)
     if (args_flag(r->a, "--json")) {
         buf_printf(&out, "{\"id\": \"%s\", \"topics\": %d, \"groups\": %d, \"database\": ", r->id,
                    r->topics, r->groups);
-        json_string(&out, slice_str(r->t->conf->database.path));
+        json_string(&out, slice_str(r->t->conf->database.target));
         buf_printf(&out, ", \"database_deleted\": %s}\n", deleted ? "true" : "false");
     } else {
         buf_printf(&out,
                    "Tenant %s is removed: nothing of it is left in Kafka (%d topics and %d group "
                    "deleted now), its keys and its file are deleted.\nIts database %s %s.\n",
-                   r->id, r->topics, r->groups, r->t->conf->database.path,
+                   r->id, r->topics, r->groups, r->t->conf->database.target,
                    deleted ? "is deleted" : "stays");
     }
     cli_print(&out);

@@ -11,7 +11,12 @@ static const struct option_choice compressions[] = {
     {"snappy", COMPRESSION_SNAPPY}, {"gzip", COMPRESSION_GZIP}, {0}};
 static const struct option_choice partitions_by[] = {
     {"none", PARTITION_BY_NONE}, {"trace_id", PARTITION_BY_TRACE_ID}, {0}};
-static const struct option_choice database_kinds[] = {{"sqlite", DATABASE_SQLITE}, {0}};
+static const struct option_choice database_kinds[] = {
+    {"sqlite", DATABASE_SQLITE}, {"postgres", DATABASE_POSTGRES}, {0}};
+static const struct option_choice database_tls[] = {{"verify", DATABASE_TLS_VERIFY},
+                                                    {"require", DATABASE_TLS_REQUIRE},
+                                                    {"disable", DATABASE_TLS_DISABLE},
+                                                    {0}};
 
 static const struct option log_rows[] = {
     OPTION_ENUM(struct log_conf, level, "level", "info", log_levels, OPT_RELOAD,
@@ -467,6 +472,35 @@ static const struct option database_rows[] = {
                   "databases/<id>.db."),
     OPTION_DURATION(struct database_conf, busy_timeout, "busy_timeout", "5s", "0s", "10m", 0,
                     "SQLite: how long a write waits for another process's lock."),
+    OPTION_STRING(struct database_conf, url, "url", "", 0,
+                  "PostgreSQL: where it is, \"postgresql://host:port\"; several, by commas, are "
+                  "tried until one takes writes."),
+    OPTION_STRING(struct database_conf, name, "name", "", 0,
+                  "PostgreSQL: name of the database. \"\" = the tenant's id."),
+    OPTION_STRING(struct database_conf, user, "user", "", 0,
+                  "PostgreSQL: the worker's user. \"\" = the tenant's id."),
+    OPTION_STRING(struct database_conf, password_file, "password_file", "", 0,
+                  "PostgreSQL: file with the user's password, read at each connection; relative to "
+                  "the state folder. \"\" = none."),
+    OPTION_STRING(struct database_conf, schema, "schema", "public", 0,
+                  "PostgreSQL: schema of the tables; made when it is missing. Each tenant has one "
+                  "of its own, or a database."),
+    OPTION_ENUM(struct database_conf, tls, "tls", "verify", database_tls, 0,
+                "PostgreSQL: \"verify\" the server's certificate and name, \"require\" encryption "
+                "of whoever it is, or \"disable\" TLS."),
+    OPTION_STRING(struct database_conf, ca_file, "ca_file", "", 0,
+                  "PostgreSQL: certificates that may have signed the server's. \"\" = the "
+                  "system's."),
+    OPTION_STRING(struct database_conf, cert_file, "cert_file", "", 0,
+                  "PostgreSQL: client certificate. \"\" = none."),
+    OPTION_STRING(struct database_conf, key_file, "key_file", "", 0,
+                  "PostgreSQL: key of the client certificate."),
+    OPTION_DURATION(struct database_conf, timeout, "timeout", "30s", "1s", "1h", 0,
+                    "PostgreSQL: how long the server may be silent in a statement before the "
+                    "connection is given up."),
+    OPTION_DURATION(struct database_conf, ttl, "ttl", "0s", "0s", "3650d", 0,
+                    "PostgreSQL: rows of days that are older are dropped, by whole days. 0s = they "
+                    "stay."),
     OPTION_END,
 };
 static const struct option_group database_options = {"database", "Where the tenant's rows go.",

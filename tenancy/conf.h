@@ -202,11 +202,18 @@ struct topics_conf {
     int partition_by;       /* enum partition_by */
 };
 
-enum database_kind { DATABASE_SQLITE };
+enum database_kind { DATABASE_SQLITE, DATABASE_POSTGRES };
+enum database_tls { DATABASE_TLS_VERIFY, DATABASE_TLS_REQUIRE, DATABASE_TLS_DISABLE };
 struct database_conf {
     int kind;
     const char *path; /* sqlite: file; relative to the state folder */
     uint64_t busy_timeout;
+    /* postgres; "" = not given */
+    const char *url, *name, *user, *password_file, *schema;
+    int tls;
+    const char *ca_file, *cert_file, *key_file;
+    uint64_t timeout, ttl; /* ns; ttl 0 = for ever */
+    const char *target; /* which database it is, for people and to tell two apart; made of these */
 };
 
 struct retry_conf {

@@ -1,5 +1,5 @@
-/* What a database must do: one const struct of functions each (sqlite.c; ClickHouse and PostgreSQL
- * follow). Rows, offsets and totals move together or not at all.
+/* What a database must do: one const struct of functions each (sqlite.c, postgres.c; ClickHouse
+ * follows). Rows, offsets and totals move together or not at all.
  *
  * Errors are classed where the cause is known (DESIGN §6): transient is retried for ever,
  * configuration parks the tenant, data leads to the DLQ. Threads: rows_* on the decode thread;
@@ -28,7 +28,8 @@ enum exporter_mode { EXPORTER_WRITE, EXPORTER_READ };
 
 struct exporter_ops {
     const char *name; /* "sqlite" */
-    /* Makes the handle; does not need the database to be reachable. NULL = configuration error. */
+    /* Makes the handle; does not need the database to be reachable. The tenant outlives it. NULL =
+     * configuration error. */
     struct exporter *(*open)(const struct tenant *t, enum exporter_mode mode, struct errbuf *err);
     /* Connects and makes tables that are missing; fine when already connected. The functions below
      * begin with it, so that they work again after an outage. */
@@ -66,10 +67,12 @@ struct exporter_ops {
     enum export_result (*count_rows)(struct exporter *x, enum signal signal, uint32_t source,
                                      int32_t partition, int64_t from, int64_t to, uint64_t *ret,
                                      struct errbuf *err);
+    /* Deletes all that is the tenant's, rows and offsets, for good; fine when there is nothing. */
+    enum export_result (*destroy)(struct exporter *x, struct errbuf *err);
     void (*close)(struct exporter *x); /* NULL is fine */
 };
 
-extern const struct exporter_ops sqlite_exporter;
+extern const struct exporter_ops sqlite_exporter, postgres_exporter;
 
 /* By the tenant's database.kind. */
 const struct exporter_ops *exporter_for(const struct tenant *t);

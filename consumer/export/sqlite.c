@@ -218,6 +218,21 @@ static enum export_result sqlite_count_rows(struct exporter *x, enum signal sign
     return result;
 }
 
+static enum export_result sqlite_destroy(struct exporter *x, struct errbuf *err)
+{
+    static const char *const suffixes[] = {"-wal", "-shm", ""};
+    struct sqlite *s = (struct sqlite *)x;
+    disconnect(s);
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        char path[4096];
+        snprintf(path, sizeof(path), "%s%s", s->path, suffixes[i]);
+        if (unlink(path) < 0 && errno != ENOENT)
+            return sqlite_refuse(s, EXPORT_TRANSIENT, err, "cannot be deleted: %s: %s.", path,
+                                 strerror(errno));
+    }
+    return EXPORT_OK;
+}
+
 const struct exporter_ops sqlite_exporter = {
     .name = "sqlite",
     .open = sqlite_open,
@@ -230,5 +245,6 @@ const struct exporter_ops sqlite_exporter = {
     .write = sqlite_write,
     .each_progress = sqlite_each_progress,
     .count_rows = sqlite_count_rows,
+    .destroy = sqlite_destroy,
     .close = sqlite_close,
 };

@@ -94,8 +94,6 @@ enum export_result sqlite_each_progress(struct exporter *x,
                                                      const char *topic, int32_t partition,
                                                      const struct progress *p),
                                         void *arg, struct errbuf *err);
-/* The progress of each unit after the batch. */
-void sqlite_progress_after(const struct batch *b, struct progress *after);
 /* Inside a transaction: moves every unit to `after`, by compare-and-set on before.next.
  * EXPORT_FENCED marks all units that another writer has moved. */
 enum export_result sqlite_progress_move(struct sqlite *s, struct batch *b,

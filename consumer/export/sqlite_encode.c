@@ -9,8 +9,8 @@
  * - In text, NUL and what is not UTF-8 become U+FFFD: SQL functions end at a NUL, so the rest would
  *   seem lost. (Inside JSON a NUL is "\u0000" and stays.)
  * - Attributes are a JSON object, lists a JSON array, numbers in it with all their digits. */
-#include "base/json.h"
 #include "base/utf8.h"
+#include "consumer/export/cell_json.h"
 #include "consumer/export/sqlite.h"
 #include "otlp/anyvalue.h"
 
@@ -97,22 +97,9 @@ static int encode_text(struct rows *r, const struct cell *c, struct sqlite_value
     return take_scratch(r, ret);
 }
 
-static void append_hex(struct buf *out, struct slice id)
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t *to = buf_reserve(out, id.len * 2);
-    if (to == NULL)
-        return;
-    for (size_t i = 0; i < id.len; i++) {
-        *to++ = (uint8_t)digits[id.at[i] >> 4];
-        *to++ = (uint8_t)digits[id.at[i] & 15];
-    }
-    out->len += id.len * 2;
-}
-
 static int encode_id(struct rows *r, const struct cell *c, struct sqlite_value *ret)
 {
-    append_hex(&r->scratch, c->text);
+    cell_hex(&r->scratch, c->text);
     return take_scratch(r, ret);
 }
 
@@ -122,56 +109,14 @@ static int encode_attrs(struct rows *r, const struct cell *c, struct sqlite_valu
     return take_scratch(r, ret);
 }
 
-static void item_u64(struct buf *out, const struct cell *c, size_t i)
-{
-    buf_printf(out, "%" PRIu64, c->list.u64[i]);
-}
-
-static void item_f64(struct buf *out, const struct cell *c, size_t i)
-{
-    json_double(out, c->list.f64[i]);
-}
-
-static void item_number(struct buf *out, const struct cell *c, size_t i)
-{
-    const struct number *n = &c->list.number[i];
-    if (n->is_int)
-        buf_printf(out, "%" PRId64, n->i64);
-    else
-        json_double(out, n->f64);
-}
-
-static void item_text(struct buf *out, const struct cell *c, size_t i)
-{
-    json_string(out, c->list.text[i]);
-}
-
-static void item_id(struct buf *out, const struct cell *c, size_t i)
-{
-    buf_append_byte(out, '"');
-    append_hex(out, c->list.text[i]);
-    buf_append_byte(out, '"');
-}
-
-static void item_attrs(struct buf *out, const struct cell *c, size_t i)
-{
-    attrs_json(out, c->list.attrs[i]);
-}
-
-typedef void item_fn(struct buf *out, const struct cell *c, size_t i);
-
-static int encode_list(struct rows *r, const struct cell *c, item_fn *item,
+static int encode_list(struct rows *r, enum column_type type, const struct cell *c,
                        struct sqlite_value *ret)
 {
     if (c->list.n == 0) {
         *ret = value_text(SLICE_LIT("[]"));
         return 0;
     }
-    for (size_t i = 0; i < c->list.n; i++) {
-        buf_append_byte(&r->scratch, i == 0 ? '[' : ',');
-        item(&r->scratch, c, i);
-    }
-    buf_append_byte(&r->scratch, ']');
+    cell_list_json(&r->scratch, type, c);
     return take_scratch(r, ret);
 }
 
@@ -179,19 +124,18 @@ typedef int encode_fn(struct rows *r, const struct cell *c, struct sqlite_value 
 
 static const struct {
     const char *sql_type;
-    encode_fn *encode;
-    item_fn *item; /* of a list */
+    encode_fn *encode; /* not of a list */
 } kinds[] = {
-    [COL_TIME] = {"INTEGER", encode_u64, NULL},  [COL_ID] = {"TEXT", encode_id, NULL},
-    [COL_TEXT] = {"TEXT", encode_text, NULL},    [COL_LABEL] = {"TEXT", encode_text, NULL},
-    [COL_U8] = {"INTEGER", encode_u64, NULL},    [COL_U32] = {"INTEGER", encode_u64, NULL},
-    [COL_U64] = {"", encode_u64, NULL},          [COL_I32] = {"INTEGER", encode_i64, NULL},
-    [COL_BOOL] = {"INTEGER", encode_u64, NULL},  [COL_F64] = {"REAL", encode_f64, NULL},
-    [COL_NUMBER] = {"", encode_number, NULL},    [COL_ATTRS] = {"TEXT", encode_attrs, NULL},
-    [COL_TIMES] = {"TEXT", NULL, item_u64},      [COL_IDS] = {"TEXT", NULL, item_id},
-    [COL_TEXTS] = {"TEXT", NULL, item_text},     [COL_LABELS] = {"TEXT", NULL, item_text},
-    [COL_U64S] = {"TEXT", NULL, item_u64},       [COL_F64S] = {"TEXT", NULL, item_f64},
-    [COL_NUMBERS] = {"TEXT", NULL, item_number}, [COL_ATTRS_LIST] = {"TEXT", NULL, item_attrs},
+    [COL_TIME] = {"INTEGER", encode_u64}, [COL_ID] = {"TEXT", encode_id},
+    [COL_TEXT] = {"TEXT", encode_text},   [COL_LABEL] = {"TEXT", encode_text},
+    [COL_U8] = {"INTEGER", encode_u64},   [COL_U32] = {"INTEGER", encode_u64},
+    [COL_U64] = {"", encode_u64},         [COL_I32] = {"INTEGER", encode_i64},
+    [COL_BOOL] = {"INTEGER", encode_u64}, [COL_F64] = {"REAL", encode_f64},
+    [COL_NUMBER] = {"", encode_number},   [COL_ATTRS] = {"TEXT", encode_attrs},
+    [COL_TIMES] = {"TEXT", NULL},         [COL_IDS] = {"TEXT", NULL},
+    [COL_TEXTS] = {"TEXT", NULL},         [COL_LABELS] = {"TEXT", NULL},
+    [COL_U64S] = {"TEXT", NULL},          [COL_F64S] = {"TEXT", NULL},
+    [COL_NUMBERS] = {"TEXT", NULL},       [COL_ATTRS_LIST] = {"TEXT", NULL},
 };
 
 const char *sqlite_column_type(enum column_type type)
@@ -206,8 +150,8 @@ static int encode(struct rows *r, enum column_type type, const struct cell *c,
         *ret = (struct sqlite_value){.kind = VALUE_NULL};
         return 0;
     }
-    if (kinds[type].item != NULL)
-        return encode_list(r, c, kinds[type].item, ret);
+    if (cell_is_list(type))
+        return encode_list(r, type, c, ret);
     return kinds[type].encode(r, c, ret);
 }
 

@@ -2,8 +2,6 @@
  * stood (compare-and-set), so that a worker that was thought dead cannot write anything twice. */
 #include "consumer/export/sqlite.h"
 
-#include <assert.h>
-
 /* In the order of read_progress(). */
 #define PROGRESS_COLUMNS                                                                           \
     "s.source, s.generation, p.first, p.next, p.last_timestamp, p.last_checksum, p.records,"       \
@@ -156,44 +154,6 @@ enum export_result sqlite_each_progress(struct exporter *x,
         result = sqlite_failed(s, err, "read the progress");
     sqlite3_finalize(st);
     return result;
-}
-
-static void add_record(struct progress *p, const struct batch_record *r)
-{
-    if (r->fate == RECORD_DEAD) {
-        p->totals.dlq_records++;
-        p->totals.dlq_items += r->items;
-    } else if (r->repeated) {
-        p->totals.records++;
-        p->totals.dropped += r->items + r->dropped;
-    } else {
-        p->totals.records++;
-        p->totals.items += r->items;
-        p->totals.dropped += r->dropped;
-    }
-    p->last_timestamp = r->timestamp;
-    p->last_checksum = r->checksum;
-}
-
-void sqlite_progress_after(const struct batch *b, struct progress *after)
-{
-    for (size_t u = 0; u < b->n_units; u++) {
-        after[u] = b->units[u].before;
-        after[u].next = b->units[u].next;
-        after[u].totals.lost_records += b->units[u].lost;
-        after[u].totals.gaps += b->units[u].gaps;
-    }
-    for (size_t i = 0; i < b->n_records; i++)
-        add_record(&after[b->records[i].unit], &b->records[i]);
-    for (size_t u = 0; u < b->n_units; u++) {
-        const struct totals *t = &after[u].totals;
-        int64_t first =
-            after[u].next - (int64_t)(t->records + t->dlq_records + t->lost_records + t->gaps);
-        assert(!after[u].known ||
-               after[u].first == first); /* else offsets went missing unnoticed */
-        after[u].first = first;
-        after[u].known = true;
-    }
 }
 
 static void bind_move(sqlite3_stmt *st, const struct batch_unit *u, const struct progress *after,

@@ -3,12 +3,8 @@
  * already (docs/decisions/0030-a-record-that-kafka-holds-twice.md). The names of records that were
  * written recently stand beside the rows, noted in the same transaction; who is there already is
  * left out. */
-#include "base/clock.h"
+#include "consumer/export/progress.h"
 #include "consumer/export/sqlite.h"
-
-/* Both copies were received by the router at the same time; what lies between them was received
- * within a request's longest wait for Kafka, give or take the clocks of routers. */
-#define KEPT_NS (15u * 60 * NS_PER_S)
 
 static const char note_sql[] =
     "INSERT INTO tenantry_recent (source, kafka_partition, received_ns, record)"
@@ -24,11 +20,6 @@ int sqlite_recent_make(struct sqlite *s)
                          " received_ns INTEGER NOT NULL, record TEXT NOT NULL,"
                          " PRIMARY KEY (source, kafka_partition, received_ns, record))"
                          " WITHOUT ROWID;");
-}
-
-static bool has_name(const struct batch_record *r)
-{
-    return r->fate != RECORD_DEAD && r->name.len > 0;
 }
 
 static int note(struct sqlite *s, sqlite3_stmt *st, const struct batch *b, struct batch_record *r)
@@ -47,17 +38,12 @@ static int note(struct sqlite *s, sqlite3_stmt *st, const struct batch *b, struc
 /* What is older than everything in the batch by the time kept; a unit without names has none. */
 static int forget(sqlite3_stmt *st, const struct batch *b, uint32_t unit)
 {
-    uint64_t oldest = UINT64_MAX;
-    for (size_t i = 0; i < b->n_records; i++) {
-        const struct batch_record *r = &b->records[i];
-        if (r->unit == unit && has_name(r) && r->received_ns < oldest)
-            oldest = r->received_ns;
-    }
-    if (oldest == UINT64_MAX || oldest < KEPT_NS)
+    uint64_t oldest = batch_oldest_named(b, unit);
+    if (oldest == UINT64_MAX || oldest < RECENT_KEPT_NS)
         return SQLITE_DONE;
     sqlite3_bind_int64(st, 1, b->units[unit].before.source);
     sqlite3_bind_int64(st, 2, b->units[unit].partition);
-    sqlite3_bind_int64(st, 3, (int64_t)(oldest - KEPT_NS));
+    sqlite3_bind_int64(st, 3, (int64_t)(oldest - RECENT_KEPT_NS));
     int rc = sqlite3_step(st);
     sqlite3_reset(st);
     return rc;
@@ -70,7 +56,7 @@ enum export_result sqlite_recent_note(struct sqlite *s, struct batch *b, struct 
     int rc = noting != NULL && forgetting != NULL ? SQLITE_DONE : SQLITE_ERROR;
     for (size_t i = 0; rc == SQLITE_DONE && i < b->n_records; i++) {
         b->records[i].repeated = false;
-        if (has_name(&b->records[i]))
+        if (record_has_name(&b->records[i]))
             rc = note(s, noting, b, &b->records[i]);
     }
     for (uint32_t u = 0; rc == SQLITE_DONE && u < b->n_units; u++)

@@ -2,7 +2,7 @@
  * its data the same transaction is tried once more with a savepoint around each record, to find all
  * records that are to blame, and thrown away. */
 #include "base/fault.h"
-#include "base/log.h"
+#include "consumer/export/progress.h"
 #include "consumer/export/sqlite.h"
 
 #include <stdlib.h>
@@ -26,18 +26,10 @@ static int insert_row(struct sqlite *s, const struct batch *b, const struct sqli
     return rc;
 }
 
-static bool is_written(const struct batch *b, const struct sqlite_row *row)
-{
-    if (row->record >= b->n_records)
-        return false;
-    const struct batch_record *r = &b->records[row->record];
-    return r->fate != RECORD_DEAD && !r->repeated;
-}
-
 static enum export_result insert_rows(struct sqlite *s, const struct batch *b, struct errbuf *err)
 {
     for (const struct sqlite_row *row = sqlite_rows_first(b->encoded); row != NULL; row = row->next)
-        if (is_written(b, row) && insert_row(s, b, row) != SQLITE_DONE)
+        if (batch_is_written(b, row->record) && insert_row(s, b, row) != SQLITE_DONE)
             return sqlite_row_failed(s, row->table, err);
     return EXPORT_OK;
 }
@@ -57,7 +49,7 @@ static enum export_result begin(struct sqlite *s, struct batch *b, struct progre
     enum export_result result = sqlite_recent_note(s, b, err);
     if (result != EXPORT_OK)
         return result;
-    sqlite_progress_after(b, after);
+    progress_after(b, after);
     return sqlite_progress_move(s, b, after, err);
 }
 
@@ -76,7 +68,7 @@ static enum export_result try_record(struct sqlite *s, struct batch *b,
                                      const struct sqlite_row **row, struct errbuf *err)
 {
     const uint32_t record = (*row)->record;
-    bool refused = !is_written(b, *row);
+    bool refused = !batch_is_written(b, (*row)->record);
     if (sqlite_run(s, "SAVEPOINT record") != SQLITE_OK)
         return sqlite_failed(s, err, "set a savepoint");
     for (; *row != NULL && (*row)->record == record; *row = (*row)->next) {
@@ -105,11 +97,8 @@ static enum export_result find_refused(struct sqlite *s, struct batch *b, struct
     while (result == EXPORT_OK && row != NULL)
         result = try_record(s, b, &row, err);
     rollback(s);
-    if (result != EXPORT_OK)
-        return result;
-    for (size_t i = 0; i < b->n_records; i++)
-        if (b->records[i].fate == RECORD_REFUSED)
-            return EXPORT_DATA;
+    if (result != EXPORT_OK || batch_has_refused(b))
+        return result == EXPORT_OK ? EXPORT_DATA : result;
     return EXPORT_TRANSIENT; /* refused once and not again: whoever was to blame has changed */
 }
 
@@ -129,34 +118,13 @@ static enum export_result write_all(struct sqlite *s, struct batch *b, struct pr
     return result;
 }
 
-/* Before each try: a refused record has another chance, units are judged anew. */
-static void forget_verdicts(struct batch *b)
-{
-    for (size_t i = 0; i < b->n_records; i++)
-        if (b->records[i].fate == RECORD_REFUSED)
-            b->records[i].fate = RECORD_GOOD;
-    for (size_t i = 0; i < b->n_units; i++)
-        b->units[i].fenced = false;
-}
-
-static void tell_repeated(const struct sqlite *s, const struct batch *b)
-{
-    for (size_t i = 0; i < b->n_records; i++)
-        if (b->records[i].repeated)
-            log_repeated(LOG_INFO, "Kafka holds a record twice, it is written once", s->tenant,
-                         log_str("tenant", s->tenant),
-                         log_str("topic", b->units[b->records[i].unit].topic),
-                         log_i64("partition", b->units[b->records[i].unit].partition),
-                         log_i64("offset", b->records[i].offset));
-}
-
 enum export_result sqlite_write(struct exporter *x, struct batch *b, struct errbuf *err)
 {
     struct sqlite *s = (struct sqlite *)x;
     enum export_result result = sqlite_connect(s, err);
     if (result != EXPORT_OK)
         return result;
-    forget_verdicts(b);
+    batch_forget_verdicts(b);
     struct progress *after = calloc(b->n_units + 1, sizeof(*after));
     if (after == NULL)
         return sqlite_refuse(s, EXPORT_TRANSIENT, err, "cannot be written: out of memory.");
@@ -165,9 +133,7 @@ enum export_result sqlite_write(struct exporter *x, struct batch *b, struct errb
         result = find_refused(s, b, after, err);
     if (result == EXPORT_OK) {
         FAULT_POINT("after_commit");
-        for (size_t u = 0; u < b->n_units; u++)
-            b->units[u].before = after[u];
-        tell_repeated(s, b);
+        batch_committed(b, after, s->tenant);
         s->holds_progress |= b->n_units > 0;
     }
     free(after);

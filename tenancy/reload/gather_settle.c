@@ -46,6 +46,11 @@ static char *canonical_path(const char *path)
     return joined;
 }
 
+static char *canonical_target(const struct database_conf *d)
+{
+    return d->kind == DATABASE_SQLITE ? canonical_path(d->path) : strdup(d->target);
+}
+
 static int claim(struct claims *c, char *text, size_t candidate, const struct entry *of)
 {
     if (text == NULL)
@@ -65,7 +70,7 @@ static int collect(const struct gathering *g, struct claims *c)
         if (e == NULL)
             continue;
         if (e->tenant != NULL)
-            rc = claim(c, canonical_path(e->tenant->database.path), i, e);
+            rc = claim(c, canonical_target(&e->tenant->database), i, e);
         for (size_t k = 0; k < e->n_keys && rc == 0; k++)
             rc = claim(c, strdup(e->keys[k].id), i, e);
     }
@@ -90,15 +95,18 @@ static int note_refusal(struct gathering *g, const struct entry *loser, const st
                         const char *text)
 {
     struct errbuf why = ERRBUF_INIT;
-    const struct option_origin *o = option_origin(&loser->origins, "tenant.database.path");
+    const char *option = loser->tenant && loser->tenant->database.kind != DATABASE_SQLITE
+                             ? "tenant.database.url"
+                             : "tenant.database.path";
+    const struct option_origin *o = option_origin(&loser->origins, option);
     if (loser->kind == SOURCE_KEYS)
         errbuf_set(&why, EINVAL, "%s: key %s is in %s too", loser->origin, text, other->origin);
     else if (o != NULL)
-        errbuf_set(&why, EINVAL, "%s:%d: tenant.database.path: \"%s\" is the database of %s too",
-                   loser->origin, o->line, text, other->origin);
+        errbuf_set(&why, EINVAL, "%s:%d: %s: \"%s\" is the database of %s too", loser->origin,
+                   o->line, option, text, other->origin);
     else
-        errbuf_set(&why, EINVAL, "%s: tenant.database.path: \"%s\" is the database of %s too",
-                   loser->origin, text, other->origin);
+        errbuf_set(&why, EINVAL, "%s: %s: \"%s\" is the database of %s too", loser->origin, option,
+                   text, other->origin);
     return gathering_note(g, true, why.text);
 }
 
@@ -110,7 +118,7 @@ static bool held_before(const struct candidate *c, const char *text)
     if (e == NULL)
         return false;
     if (e->tenant != NULL) {
-        char *path = canonical_path(e->tenant->database.path);
+        char *path = canonical_target(&e->tenant->database);
         held = path != NULL && strcmp(path, text) == 0;
         free(path);
     }

@@ -5,7 +5,6 @@ import collections
 import json
 from pathlib import Path
 
-from .system import ALL_TABLES, ATTRIBUTES
 
 Attempt = collections.namedtuple("Attempt", "run number signal first_seq items acked")
 
@@ -28,17 +27,9 @@ def read_journals(*paths):
 def stored(system, tenant):
     """(run, attempt) -> Counter of seq, over all tables."""
     found = collections.defaultdict(collections.Counter)
-    for table in ALL_TABLES:
-        column = ATTRIBUTES.get(table, "Attributes")
-        for run, attempt, seq, n in system.sql(
-            tenant,
-            f"""SELECT json_extract({column}, '$."tenantry.run"'),
-                       json_extract({column}, '$."tenantry.attempt"'),
-                       json_extract({column}, '$."tenantry.seq"'), count(*)
-                FROM {table} GROUP BY 1, 2, 3""",
-        ):
-            if run is not None:
-                found[(run, attempt)][seq] += n
+    for run, attempt, seq, n in system.stamps(tenant):
+        if run is not None:
+            found[(run, attempt)][seq] += n
     return found
 
 

@@ -165,6 +165,18 @@ class System:
     def rows(self, tenant, table):
         return [dict(r) for r in self.sql(tenant, f"SELECT * FROM {table}")]
 
+    def stamps(self, tenant):
+        """run, attempt, seq and number of the rows of stamped items."""
+        for table in ALL_TABLES:
+            column = ATTRIBUTES.get(table, "Attributes")
+            yield from self.sql(
+                tenant,
+                f"""SELECT json_extract({column}, '$."tenantry.run"'),
+                           json_extract({column}, '$."tenantry.attempt"'),
+                           json_extract({column}, '$."tenantry.seq"'), count(*)
+                    FROM {table} GROUP BY 1, 2, 3""",
+            )
+
     def count(self, tenant, tables=ALL_TABLES):
         try:
             return sum(self.sql(tenant, f"SELECT count(*) FROM {t}")[0][0] for t in tables)
