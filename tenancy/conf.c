@@ -210,7 +210,7 @@ static const struct option router_rows[] = {
                     "notice first."),
     OPTION_UINT(struct router_conf, replicas, "replicas", "1", "1", "1000", OPT_RELOAD,
                 "Routers behind the balancer. Each lets this part of every rate and burst through, "
-                "though a burst never less than the largest request."),
+                "though a burst never less than the largest request that is one record."),
     OPTION_END,
 };
 static const struct option_group router_options = {"router", "The front end.", router_rows};
@@ -370,9 +370,10 @@ const struct option_group conf_options = {"tenantry.conf", "The file of the whol
     OPTION_RATE(s, at rate, "rate", "0", NULL, OPT_MAX, OPT_RELOAD | OPT_BYTES,                    \
                 "Bytes per second after decompression. 0 = unlimited."),                           \
         OPTION_SIZE(s, at burst, "burst", "0", NULL, OPT_MAX, OPT_RELOAD,                          \
-                    "Bytes that may come at once: at least the largest request, "                  \
-                    "router.max_decompressed. 0 = two seconds of the rate, or the largest "        \
-                    "request if that is more."),                                                   \
+                    "Bytes that may come at once: at least the largest request that is one "       \
+                    "record, the smaller of record.max_bytes and router.max_decompressed. A "      \
+                    "larger one passes a full bucket and is owed for. 0 = two seconds of the "     \
+                    "rate, or that least if it is more."),                                         \
         OPTION_RATE(s, at items, "items", "0", NULL, OPT_MAX, OPT_RELOAD,                          \
                     "Spans, data points and log records per second, two seconds of them at "       \
                     "once. 0 = unlimited."),                                                       \

@@ -169,7 +169,7 @@ extern const struct option_group conf_options;
 /* Limits for one signal, or for all together. 0 = unlimited. */
 struct rate_conf {
     uint64_t rate;     /* bytes/s after decompression */
-    uint64_t burst;    /* bytes; 0 = 2 s of the rate, at least the largest request */
+    uint64_t burst;    /* bytes; 0 = 2 s of the rate, at least conf_least_burst */
     uint64_t items;    /* items/s; burst 2 s */
     uint64_t requests; /* requests/s; burst 2 s */
     uint64_t daily;    /* bytes from 00:00 to 24:00 UTC */
@@ -199,7 +199,7 @@ struct topics_conf {
     uint64_t replication;   /* 0 = kafka.replication */
     uint64_t min_insync;    /* 0 = by the copies */
     struct grow_conf grow;
-    int partition_by;       /* enum partition_by */
+    int partition_by; /* enum partition_by */
 };
 
 enum database_kind { DATABASE_SQLITE, DATABASE_POSTGRES };
@@ -252,8 +252,8 @@ int conf_finish(struct conf *c, const char *file, const struct option_origins *w
 /* The same for a tenant: `id` is what the file's name says, `state` the state folder. */
 int tenant_conf_finish(struct tenant_conf *t, const char *file, const char *id, const char *state,
                        const struct option_origins *where, struct arena *a, struct errbuf *err);
-/* What a tenant's file must keep to because of `c`: a burst holds the largest request. Returns 0 or
- * -EINVAL. */
+/* What a tenant's file must keep to because of `c`: a burst is at least conf_least_burst. Returns 0
+ * or -EINVAL. */
 int tenant_conf_fits(const struct tenant_conf *t, const struct conf *c, const char *file,
                      const struct option_origins *where, struct errbuf *err);
 /* `path` relative to `folder` unless it is absolute; NULL when the arena is spent. */

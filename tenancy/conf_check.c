@@ -364,17 +364,17 @@ int conf_finish(struct conf *c, const char *file, const struct option_origins *w
 }
 
 static int check_burst(const struct conf_check *c, const char *option, const struct rate_conf *r,
-                       uint64_t largest)
+                       uint64_t least_burst)
 {
     char told[32], least[32];
-    if (r->burst == 0 || r->burst >= largest)
+    if (r->burst == 0 || r->burst >= least_burst)
         return 0;
     option_format_number(OPT_SIZE, r->burst, told, sizeof(told));
-    option_format_number(OPT_SIZE, largest, least, sizeof(least));
+    option_format_number(OPT_SIZE, least_burst, least, sizeof(least));
     return conf_fail(
         c, option,
-        "a burst of %s is smaller than the largest request, %s (router.max_decompressed), "
-        "which could then hardly ever pass",
+        "a burst of %s is smaller than the largest request that is one record, %s (the smaller of "
+        "record.max_bytes and router.max_decompressed), which could then hardly ever pass",
         told, least);
 }
 
@@ -400,12 +400,12 @@ int tenant_conf_fits(const struct tenant_conf *t, const struct conf *conf, const
                      const struct option_origins *where, struct errbuf *err)
 {
     struct conf_check check = {file, where, NULL, err};
-    uint64_t largest = conf_largest_request(conf);
-    int rc = check_burst(&check, "tenant.limits.burst", &t->limits.all, largest);
+    uint64_t least_burst = conf_least_burst(conf);
+    int rc = check_burst(&check, "tenant.limits.burst", &t->limits.all, least_burst);
     for (int i = 0; rc == 0 && i < SIGNAL_COUNT; i++) {
         char option[64];
         snprintf(option, sizeof(option), "tenant.limits.%s.burst", signal_info[i].name);
-        rc = check_burst(&check, option, &t->limits.signal[i], largest);
+        rc = check_burst(&check, option, &t->limits.signal[i], least_burst);
     }
     return rc == 0 ? check_topics(&check, &t->topics, conf) : rc;
 }

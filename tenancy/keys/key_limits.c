@@ -76,16 +76,16 @@ void key_limits_print(const struct rate_conf *limits, bool for_people, struct bu
 
 int key_limits_check(const struct rate_conf *limits, const struct conf *c, struct errbuf *err)
 {
-    uint64_t largest = conf_largest_request(c);
+    uint64_t least_burst = conf_least_burst(c);
     char told[32], least[32];
     for (int i = 0; limits != NULL && i < LIMIT_SCOPE_COUNT; i++) {
-        if (limits[i].burst == 0 || limits[i].burst >= largest)
+        if (limits[i].burst == 0 || limits[i].burst >= least_burst)
             continue;
         option_format_number(OPT_SIZE, limits[i].burst, told, sizeof(told));
-        option_format_number(OPT_SIZE, largest, least, sizeof(least));
+        option_format_number(OPT_SIZE, least_burst, least, sizeof(least));
         return errbuf_set(err, EINVAL,
-                          "a burst of %s is smaller than the largest request (%s), which could "
-                          "never pass",
+                          "a burst of %s is smaller than the largest request that is one record "
+                          "(%s), which could then hardly ever pass",
                           told, least);
     }
     return 0;

@@ -13,7 +13,7 @@ uint64_t *key_limit_by_name(struct rate_conf *limits, struct slice name, enum op
 /* "rate=5000000 logs.items=100" as the key file has it, or "rate=5MB/s logs.items=100/s" for
  * people, with a blank before each; nothing for NULL. */
 void key_limits_print(const struct rate_conf *limits, bool for_people, struct buf *out);
-/* A burst holds the largest request, else the limit could never let one through. 0 or -EINVAL. */
+/* A burst holds the largest request that is one record (conf_least_burst). 0 or -EINVAL. */
 int key_limits_check(const struct rate_conf *limits, const struct conf *c, struct errbuf *err);
 
 #endif

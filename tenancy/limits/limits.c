@@ -2,9 +2,10 @@
 
 #define BURST_SECONDS 2
 
-uint64_t conf_largest_request(const struct conf *c)
+uint64_t conf_least_burst(const struct conf *c)
 {
-    return c->router.max_decompressed;
+    uint64_t record = c->record.max_bytes, body = c->router.max_decompressed;
+    return record < body ? record : body;
 }
 
 /* This router's part of what all of them may let through; 0 stays unlimited. */
@@ -19,12 +20,13 @@ static uint64_t seconds_of(uint64_t rate)
     return rate > UINT64_MAX / BURST_SECONDS ? UINT64_MAX : rate * BURST_SECONDS;
 }
 
-/* A request above the burst passes a full bucket only: in bytes that is avoided. */
+/* A request above the burst passes a full bucket only: in bytes that is kept to those that become
+ * several records. */
 static uint64_t burst_of(const struct rate_conf *r, uint64_t rate, const struct conf *c)
 {
     uint64_t burst = r->burst ? share(r->burst, c->router.replicas) : seconds_of(rate);
-    uint64_t largest = conf_largest_request(c);
-    return burst < largest ? largest : burst;
+    uint64_t least = conf_least_burst(c);
+    return burst < least ? least : burst;
 }
 
 struct tenant_limits limits_of(const struct rate_conf *r, const struct conf *c)

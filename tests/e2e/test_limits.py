@@ -23,7 +23,7 @@ def limits(text):
 
 
 TENANTS = {
-    # A burst is never below router.max_decompressed, 64 KiB here.
+    # A burst is never below what one record may hold, 64 KiB here.
     "bytes": limits('rate = "50KB/s"; burst = "100KB"; wait = "300ms";'),
     "items": limits('items = "1k/s"; wait = "300ms";'),
     "requests": limits('requests = "20/s"; wait = "300ms";'),

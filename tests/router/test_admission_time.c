@@ -230,7 +230,7 @@ static void test_over_a_limit(void **state)
          2 * NS_PER_S, 2 * NS_PER_S},
         {"logs = { items = \"1/s\"; }; wait = \"0s\";", 1, OUTCOME_OVER_ITEMS, "for logs",
          4 * NS_PER_S, 5 * NS_PER_S},
-        {"rate = \"10KB/s\"; wait = \"0s\";", 16, OUTCOME_OVER_BYTES, "(10KB/s for all signals)",
+        {"rate = \"10KB/s\"; wait = \"0s\";", 10, OUTCOME_OVER_BYTES, "(10KB/s for all signals)",
          NS_PER_S, 5 * NS_PER_S},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

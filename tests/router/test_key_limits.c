@@ -102,7 +102,7 @@ static void test_bytes_and_reloads(void **state)
     const struct tenant *t;
     const struct key *k;
     assert_int_equal(snapshot_authenticate(s, slice_str(h->keys[KEY_TRACES]), 1, &t, &k), AUTH_OK);
-    assert_true(snapshot_key_limits(s, k)[SIGNAL_COUNT].bytes.burst == MAX_DECOMPRESSED);
+    assert_true(snapshot_key_limits(s, k)[SIGNAL_COUNT].bytes.burst == RECORD_BYTES);
     assert_true(push(h, LOGS_PATH, KEY_TRACES) && push(h, LOGS_PATH, KEY_TRACES));
     assert_false(push(h, LOGS_PATH, KEY_TRACES));
     put_limits(h, KEY_BETA, "beta", NULL);

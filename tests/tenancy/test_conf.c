@@ -34,16 +34,18 @@ static void test_a_tenant_fits_the_config(void **state)
         const char *conf, *tenant, *says; /* "" = fits */
     } rows[] = {
         {"", "", ""},
-        {"", "limits = { burst = \"64MiB\"; };", ""},
+        {"", "limits = { burst = \"10MB\"; };", ""},
         {"", "limits = { rate = \"1KB/s\"; };", ""},
         {"", "limits = { rate = \"1MB/s\";\nburst = \"9999999\"; };",
          "t.d/acme.conf:2: tenant.limits.burst: a burst of 9999999B is smaller than the largest "
-         "request, 64MiB (router.max_decompressed), which could then hardly ever pass"},
+         "request that is one record, 10MB (the smaller of record.max_bytes and "
+         "router.max_decompressed), which could then hardly ever pass"},
         {"", "limits = { \n\nlogs = { burst = \"1MB\"; }; };",
          "t.d/acme.conf:3: tenant.limits.logs.burst: a burst"},
         {"router = { max_decompressed = \"1MB\"; };", "limits = { burst = \"1MB\"; };", ""},
-        {"router = { max_decompressed = \"11MB\"; };", "limits = { burst = \"10MB\"; };",
-         "largest request, 11MB"},
+        {"record = { max_bytes = \"64KiB\"; };", "limits = { burst = \"64KiB\"; };", ""},
+        {"record = { max_bytes = \"11MB\"; };", "limits = { burst = \"10MB\"; };",
+         "largest request that is one record, 11MB"},
         {"", "topics = { dlq_max_bytes = \"11MB\"; min_insync = 15; };", ""},
         {"", "topics = { dlq_max_bytes = \"10MB\"; };",
          "acme.conf:1: tenant.topics.dlq_max_bytes: a dead letter is larger than its record, which "
@@ -93,7 +95,7 @@ static void test_limits_are_shared_by_replicas(void **state)
         struct arena a = ARENA_INIT;
         struct errbuf err = ERRBUF_INIT;
         struct conf c;
-        assert_int_equal(read_conf("router = { max_decompressed = \"10MB\"; };", &c, &a, &err), 0);
+        assert_int_equal(read_conf("", &c, &a, &err), 0);
         c.router.replicas = rows[i].replicas;
         struct tenant_limits found = limits_of(&rows[i].asked, &c);
         if (memcmp(&found, &rows[i].one, sizeof(found)) != 0)
