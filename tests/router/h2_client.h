@@ -151,6 +151,8 @@ static int32_t h2_request(struct h2_client *c, const char *method, const char *p
     }
     int32_t id = (int32_t)nghttp2_session_get_next_stream_id(c->session);
     struct h2_exchange *x = h2_at(c, id);
+    buf_release(&x->head); /* of the one whose place it takes */
+    buf_release(&x->body);
     *x = body;
     nghttp2_data_provider provider = {.source.ptr = x, .read_callback = h2_read_body};
     bool has_body = body.to_send.len > 0 || body.stays_open;
