@@ -63,6 +63,7 @@ def test_a_trace_is_in_one_partition(system, kafka):
     second.write_text(text.replace("router:", f'state = "{system.folder}/second";\nrouter:'))
     router = start_tenantry("--config", second, "router", log=system.folder / "second.log", cwd=system.folder)
     try:
+        router.wait_log("msg=listening", 60)
         traces = [build.trace_id() for _ in range(TRACES)]
         for i in range(ROUNDS):
             send(system, "traces", lambda: build.traces_request([build.span(trace_id=t) for t in traces]),
