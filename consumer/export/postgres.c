@@ -40,6 +40,14 @@ static void note_failure(struct postgres *p, const PGresult *result)
         p->stale = true;
 }
 
+bool postgres_no_memory(struct postgres *p)
+{
+    p->sqlstate[0] = 0;
+    snprintf(p->message, sizeof(p->message), "this process is out of memory");
+    p->stale = true; /* a COPY may be under way */
+    return false;
+}
+
 static bool flush(struct postgres *p)
 {
     int rc;

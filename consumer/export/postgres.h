@@ -19,7 +19,7 @@
 
 #include <libpq-fe.h>
 
-struct days { /* since 1970, that have a partition; sorted */
+struct days { /* since 1970, that have a partition */
     int32_t *at;
     size_t n;
 };
@@ -54,6 +54,8 @@ PGresult *postgres_query(struct postgres *p, const char *sql, int n, const char 
  */
 bool postgres_copy_data(struct postgres *p, struct slice data);
 bool postgres_copy_end(struct postgres *p);
+/* The last failure is ours: no earlier one decides what becomes of the records. False. */
+bool postgres_no_memory(struct postgres *p);
 
 /* What the last failure means. `format` completes "cannot ...". A data error here is one of our own
  * tables and so of the configuration; only rows have data errors (postgres_row_failed). */

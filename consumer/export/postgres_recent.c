@@ -69,10 +69,12 @@ static bool note(struct postgres *p, struct batch *b)
         values[a] = buf_cstr(&arrays[a]);
         ok &= !arrays[a].failed;
     }
+    if (!ok)
+        postgres_no_memory(p);
     PGresult *repeated = any && ok ? postgres_query(p, note_sql, ARRAYS, values) : NULL;
     if (repeated != NULL)
         mark_repeated(b, repeated);
-    ok = !any || repeated != NULL;
+    ok = ok && (!any || repeated != NULL);
     PQclear(repeated);
     for (int a = 0; a < ARRAYS; a++)
         buf_release(&arrays[a]);

@@ -95,7 +95,7 @@ static bool make_tables(struct postgres *p)
                    indexes[i].suffix, name, indexes[i].columns);
     }
     const char *text = buf_cstr(&sql);
-    bool ok = !sql.failed && postgres_run(p, text);
+    bool ok = sql.failed ? postgres_no_memory(p) : postgres_run(p, text);
     buf_release(&sql);
     return ok;
 }

@@ -72,14 +72,14 @@ static bool begin_copy(struct postgres *p, enum table table)
     postgres_append_columns(&sql, table, false);
     buf_append_str(&sql, " FROM STDIN (FORMAT binary)");
     const char *text = buf_cstr(&sql);
-    bool ok = !sql.failed && postgres_run(p, text);
+    bool ok = sql.failed ? postgres_no_memory(p) : postgres_run(p, text);
     buf_release(&sql);
     return ok;
 }
 
 static bool send_chunk(struct postgres *p, struct buf *chunk)
 {
-    bool ok = !chunk->failed && postgres_copy_data(p, buf_slice(chunk));
+    bool ok = chunk->failed ? postgres_no_memory(p) : postgres_copy_data(p, buf_slice(chunk));
     buf_clear(chunk);
     return ok;
 }
